@@ -1,0 +1,441 @@
+// The provider contract: the one file an adapter author reads. It describes what a provider can do and what passes
+// between it and the router; it never knows HTTP servers, databases, accounts or prices.
+import type { z } from 'zod'
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
+export type JsonObject = { [key: string]: Json }
+
+export const OPERATIONS = ['chat', 'embedding', 'image', 'video', 'speech', 'transcription', 'moderation'] as const
+export type Operation = (typeof OPERATIONS)[number]
+
+/* ---- usage: what was consumed, never what it costs --------------------------------------------------------------- */
+
+/**
+ * What can be counted. Meters are disjoint: a cached input token is counted in `cached_input_tokens` and nowhere else,
+ * a reasoning token is an output token and is not counted again.
+ */
+export const METERS = [
+  'requests',
+  'input_tokens',
+  'cached_input_tokens',
+  'cache_write_tokens',
+  'cache_write_1h_tokens',
+  'input_image_tokens',
+  'cached_input_image_tokens',
+  'input_audio_tokens',
+  'cached_input_audio_tokens',
+  'output_tokens',
+  'output_image_tokens',
+  'output_audio_tokens',
+  'images',
+  'video_seconds',
+  'videos',
+  'audio_seconds',
+  'characters',
+  'compute_seconds',
+  'web_searches',
+] as const
+export type Meter = (typeof METERS)[number]
+export type Meters = Partial<Record<Meter, number>>
+
+export interface Usage {
+  meters: Meters
+  /** Facts that select a rate: resolution, quality, size, tier, audio. The core fills in those of the request. */
+  attributes?: Record<string, string>
+  /** 'counted': by us, because the provider said nothing. 'estimated': before the work, an upper bound. */
+  source: 'reported' | 'counted' | 'estimated'
+  /** The provider's own usage object, kept for audits. */
+  raw?: Json
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------- */
+
+/** A picture, sound, film or document: its bytes, or an address that the router downloads through its guard. */
+export type Asset =
+  | { type: 'bytes'; data: Uint8Array; media_type: string; filename?: string }
+  | { type: 'url'; url: string; media_type?: string }
+
+/* ---- errors: the kind decides everything else -------------------------------------------------------------------- */
+
+interface ErrorRule {
+  /** HTTP status and code that the caller sees. */
+  status: number
+  code: string
+  /** Whether another try could help: never, later at the same provider, or only elsewhere. */
+  retry: 'never' | 'later' | 'elsewhere'
+  fault: 'caller' | 'operator' | 'provider'
+}
+
+export const ERROR_KINDS = {
+  invalid_request: { status: 400, code: 'invalid_request', retry: 'never', fault: 'caller' },
+  content_policy: { status: 400, code: 'content_policy_violation', retry: 'never', fault: 'caller' },
+  // Our credential was refused upstream: the operator's fault, so never a 401 or 403 to the caller.
+  authentication: { status: 502, code: 'provider_error', retry: 'elsewhere', fault: 'operator' },
+  permission: { status: 502, code: 'provider_error', retry: 'elsewhere', fault: 'operator' },
+  not_found: { status: 502, code: 'provider_error', retry: 'elsewhere', fault: 'operator' },
+  quota: { status: 502, code: 'provider_error', retry: 'elsewhere', fault: 'operator' },
+  rate_limit: { status: 429, code: 'rate_limit_exceeded', retry: 'later', fault: 'provider' },
+  overloaded: { status: 503, code: 'no_provider_available', retry: 'later', fault: 'provider' },
+  unavailable: { status: 502, code: 'provider_error', retry: 'elsewhere', fault: 'provider' },
+  timeout: { status: 504, code: 'timeout', retry: 'elsewhere', fault: 'provider' },
+  bad_response: { status: 502, code: 'provider_error', retry: 'elsewhere', fault: 'provider' },
+  canceled: { status: 499, code: 'canceled', retry: 'never', fault: 'caller' },
+  internal: { status: 500, code: 'internal_error', retry: 'never', fault: 'operator' },
+} as const satisfies Record<string, ErrorRule>
+export type ErrorKind = keyof typeof ERROR_KINDS
+
+export interface ErrorDetail {
+  /** The provider's HTTP status. */
+  status?: number
+  retry_after_ms?: number
+  /** The provider's own id of the request, for its support. */
+  request_id?: string
+  /** The request field at fault, in the caller's words. */
+  param?: string
+  cause?: unknown
+}
+
+/** Every failure of a provider. `message` goes to the caller when the fault is the caller's: no secret, no address in it. */
+export class ProviderError extends Error {
+  override name = 'ProviderError'
+  readonly kind: ErrorKind
+  readonly detail: Omit<ErrorDetail, 'cause'>
+  constructor(kind: ErrorKind, message: string, { cause, ...detail }: ErrorDetail = {}) {
+    super(message, { cause })
+    this.kind = kind
+    this.detail = detail
+  }
+}
+
+/* ---- chat: one canonical request, one stream of canonical events ------------------------------------------------- */
+
+export type ContentPart =
+  | { type: 'text'; text: string; citations?: Citation[]; cache?: CacheMark }
+  | { type: 'refusal'; text: string }
+  | { type: 'image'; image: Asset | FileReference; detail?: string; cache?: CacheMark }
+  | { type: 'audio'; audio: Asset | FileReference; cache?: CacheMark }
+  | { type: 'video'; video: Asset | FileReference; cache?: CacheMark }
+  | { type: 'document'; document: Asset | FileReference; filename?: string; cache?: CacheMark }
+  | { type: 'reasoning'; text: string; id?: string; signature?: string; encrypted?: string }
+  | ({ type: 'tool_call' } & ToolCall)
+  | {
+      type: 'tool_result'
+      call_id: string
+      name?: string
+      content: ContentPart[]
+      is_error?: boolean
+      cache?: CacheMark
+    }
+/** A file kept by the provider, under the provider's own id. */
+export type FileReference = { type: 'file'; id: string }
+export type CacheMark = { ttl?: string }
+/** `arguments` is JSON text for a function and free text for a custom tool, exactly as the model wrote it. */
+export type ToolCall = {
+  id: string
+  kind: 'function' | 'custom'
+  name: string
+  namespace?: string
+  arguments: string
+  signature?: string
+}
+export type Citation = { url?: string; title?: string; text?: string; start?: number; end?: number; raw?: Json }
+
+export interface ChatMessage {
+  role: 'system' | 'developer' | 'user' | 'assistant' | 'tool'
+  content: ContentPart[]
+  name?: string
+}
+
+export type Tool =
+  | {
+      kind: 'function'
+      name: string
+      namespace?: string
+      description?: string
+      parameters?: JsonObject
+      strict?: boolean
+    }
+  | { kind: 'custom'; name: string; description?: string; format?: JsonObject }
+  /** A tool that the provider itself runs (web search, code), in the provider's own words. */
+  | { kind: 'server'; name: string; settings: JsonObject }
+export type ToolChoice =
+  | { mode: 'auto' | 'none' | 'required' }
+  | { mode: 'tool'; name: string }
+  | { mode: 'allowed'; required: boolean; names: string[] }
+
+export interface ChatRequest {
+  model: string
+  messages: ChatMessage[]
+  tools?: Tool[]
+  tool_choice?: ToolChoice
+  parallel_tool_calls?: boolean
+  /** How many answers to give; 1 if absent. */
+  choices?: number
+  max_output_tokens?: number
+  temperature?: number
+  top_p?: number
+  top_k?: number
+  stop?: string[]
+  seed?: number
+  presence_penalty?: number
+  frequency_penalty?: number
+  logit_bias?: Record<string, number>
+  /** How many alternatives to report for each token; 0 reports the chosen one only. */
+  top_logprobs?: number
+  response_format?:
+    | { type: 'json' }
+    | { type: 'json_schema'; name: string; schema: JsonObject; strict?: boolean; description?: string }
+  reasoning?: { effort?: string; budget_tokens?: number; summary?: string }
+  verbosity?: string
+  modalities?: string[]
+  audio?: { format: string; voice: Json }
+  service_tier?: string
+  user?: string
+  metadata?: Record<string, string>
+}
+
+export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'refusal' | 'pause'
+
+/** Deltas in order of writing, `choice` counting from 0; one `finish` a choice; `usage` last, once. */
+export type ChatEvent =
+  | { type: 'text'; choice: number; text: string; logprobs?: Json }
+  | { type: 'refusal'; choice: number; text: string }
+  | {
+      type: 'reasoning'
+      choice: number
+      text?: string
+      id?: string
+      signature?: string
+      encrypted?: string
+      summary?: boolean
+    }
+  | { type: 'tool_call'; choice: number; index: number; call: Partial<ToolCall> }
+  | { type: 'image'; choice: number; image: Asset }
+  | { type: 'audio'; choice: number; id?: string; data?: string; transcript?: string; expires_at?: number }
+  | { type: 'citation'; choice: number; citation: Citation }
+  | { type: 'finish'; choice: number; reason: FinishReason; stop_sequence?: string }
+  | { type: 'usage'; usage: Usage }
+
+/** The wire formats of text: spoken by callers and by providers. */
+export const PROTOCOLS = ['openai-chat', 'openai-responses', 'anthropic-messages', 'gemini'] as const
+export type Protocol = (typeof PROTOCOLS)[number]
+
+/** An answer in the provider's own wire format. Breaking out of `body` ends the provider's work. */
+export interface WireAnswer {
+  status: number
+  /** Names in lower case. */
+  headers: Record<string, string>
+  body: AsyncIterable<Uint8Array>
+}
+
+/**
+ * One way to talk text to a provider. `forward` sends a body that is already in the connection's own format (same
+ * protocol on both sides: pass through); `stream` runs a canonical request. Both throw ProviderError before any output;
+ * `forward` answers only with a 2xx status. A provider of no protocol (the sandbox) has `stream` alone.
+ */
+export interface ChatConnection {
+  protocol?: Protocol
+  forward?(body: JsonObject, call: Call): Promise<WireAnswer>
+  stream(request: ChatRequest, call: Call): AsyncIterable<ChatEvent>
+}
+
+/* ---- the other operations: generators ---------------------------------------------------------------------------- */
+
+/** Fields that we do not know travel in `extra`, for a provider that speaks OpenAI's own format. */
+export interface ImageRequest {
+  model: string
+  prompt: string
+  n: number
+  size?: string
+  quality?: string
+  background?: string
+  output_format?: string
+  output_compression?: number
+  /** Pictures to edit or to refer to; present on edits. */
+  images?: Asset[]
+  mask?: Asset
+  /** How many unfinished pictures to hand to `call.partial`. */
+  partial_images?: number
+  extra?: JsonObject
+}
+export interface VideoRequest {
+  model: string
+  prompt: string
+  seconds: number
+  size?: string
+  first_frame?: Asset
+  extra?: JsonObject
+}
+export interface SpeechRequest {
+  model: string
+  input: string
+  voice: Json
+  format: string
+  speed?: number
+  instructions?: string
+  extra?: JsonObject
+}
+export interface TranscriptionRequest {
+  model: string
+  audio: Extract<Asset, { type: 'bytes' }>
+  /** Measured from the file by the router; not believed from the caller. */
+  seconds: number
+  task: 'transcribe' | 'translate'
+  /** json, text, srt, verbose_json, vtt, … */
+  format: string
+  language?: string
+  prompt?: string
+  temperature?: number
+  extra?: JsonObject
+}
+export interface EmbeddingRequest {
+  model: string
+  input: string[] | number[][]
+  dimensions?: number
+  encoding_format: 'float' | 'base64'
+  extra?: JsonObject
+}
+export interface ModerationRequest {
+  model: string
+  input: Json
+  extra?: JsonObject
+}
+
+/** `answer`: the provider's own answer where it speaks OpenAI's shape, so that fields we do not know travel on. */
+export interface ImageOutput {
+  images: { image: Asset; revised_prompt?: string }[]
+  answer?: JsonObject
+}
+export interface VideoOutput {
+  video: Asset
+  answer?: JsonObject
+}
+export interface SpeechOutput {
+  audio: Asset
+}
+export interface TranscriptionOutput {
+  text: string
+  language?: string
+  seconds?: number
+  segments?: { start: number; end: number; text: string }[]
+  /** The whole answer in the asked format, where the provider made it itself. */
+  answer?: { media_type: string; body: string }
+}
+export interface EmbeddingOutput {
+  /** In the order of the inputs; text is base64 of little-endian float32. */
+  embeddings: (number[] | string)[]
+  answer?: JsonObject
+}
+export interface ModerationOutput {
+  answer: JsonObject
+}
+
+/** Synchronous and asynchronous work are one path: what `start` and `poll` answer. */
+export type Progress<Output> =
+  | { status: 'done'; output: Output; usage: Usage }
+  /** `ref` is kept on the job and handed back to `poll`: whatever JSON the provider needs to find the work again. */
+  | { status: 'pending'; ref: Json; percent?: number; poll_after_ms?: number }
+  /** Accepted, then failed. */
+  | { status: 'failed'; error: ProviderError; usage?: Usage }
+
+export const done = <Output>(output: Output, usage: Usage): Progress<Output> => ({ status: 'done', output, usage })
+export const pending = (ref: Json, percent?: number, poll_after_ms?: number): Progress<never> => ({
+  status: 'pending',
+  ref,
+  ...(percent === undefined ? {} : { percent }),
+  ...(poll_after_ms === undefined ? {} : { poll_after_ms }),
+})
+export const failed = (error: ProviderError, usage?: Usage): Progress<never> => ({
+  status: 'failed',
+  error,
+  ...(usage === undefined ? {} : { usage }),
+})
+
+export interface Generator<Request, Output> {
+  /** Throws ProviderError only if nothing was accepted upstream. */
+  start(request: Request, call: Call): Promise<Progress<Output>>
+  /** Required if `start` may answer `pending`. */
+  poll?(ref: Json, call: Call): Promise<Progress<Output>>
+  cancel?(ref: Json, call: Call): Promise<void>
+  /** Verifies a delivery by the provider's own scheme and says whether it is genuine; then we poll: it is a hint. */
+  webhook?(delivery: { headers: Record<string, string>; body: Uint8Array }, call: Call): Promise<boolean>
+  /** An upper bound of what the request will consume; the hold is its cost. Throws ProviderError for what it refuses. */
+  estimate?(request: Request, upstream: string): Usage
+}
+
+/** OpenAI's image answers are megabytes of base64: the same format on both sides passes through unparsed. */
+export interface ImageGenerator extends Generator<ImageRequest, ImageOutput> {
+  forward?(request: ImageRequest, call: Call): Promise<WireAnswer>
+  /** Reads the `usage` object found in a forwarded answer. */
+  forwardedUsage?(usage: JsonObject | undefined, request: ImageRequest): Usage
+}
+
+/** What a provider does; the presence of a member is the capability. */
+export interface Connection {
+  /** The protocols it speaks, best first. */
+  chat?: ChatConnection[]
+  image?: ImageGenerator
+  video?: Generator<VideoRequest, VideoOutput>
+  speech?: Generator<SpeechRequest, SpeechOutput>
+  transcription?: Generator<TranscriptionRequest, TranscriptionOutput>
+  embedding?: Generator<EmbeddingRequest, EmbeddingOutput>
+  moderation?: Generator<ModerationRequest, ModerationOutput>
+}
+
+/** Everything that one call may use. */
+export interface Call {
+  /** Our job id: send it as the provider's idempotency key. */
+  job: string
+  /** The provider's own name of the model, from its price file. */
+  upstream: string
+  /** Aborts when the caller cancels, when the deadline passes or when the router stops. */
+  signal: AbortSignal
+  log: { debug(fields: object, message: string): void; warn(fields: object, message: string): void }
+  /** Set when the caller watches: hand over each unfinished picture. */
+  partial?: (image: Asset, index: number) => void
+  /** Set when `webhook` exists and the site has a public address. */
+  webhook_url?: string
+}
+
+/* ---- the provider itself ----------------------------------------------------------------------------------------- */
+
+export interface WireRequest {
+  method: 'GET' | 'POST' | 'DELETE'
+  url: string
+  headers: Record<string, string>
+  body?: string | Uint8Array
+  signal: AbortSignal
+  /** No headers of the answer after this time: ProviderError 'timeout'. */
+  headers_timeout_ms?: number
+  /** No byte of the answer's body for this time: ProviderError 'timeout'. */
+  idle_timeout_ms?: number
+}
+
+/**
+ * An HTTP client of the provider's own: pooled, timed, limited. Called like the global fetch it suits the vendors'
+ * SDKs; `send` is the cheap way for text (a fifth of fetch's cost) and throws ProviderError instead of network errors.
+ */
+export interface ProviderFetch {
+  (input: string | URL | Request, init?: RequestInit): Promise<Response>
+  send(request: WireRequest): Promise<WireAnswer>
+}
+
+export interface Tools {
+  fetch: ProviderFetch
+}
+
+export interface ProviderDefinition<Settings extends z.ZodObject = z.ZodObject> {
+  contract: 1
+  /** For people: 'OpenAI'. */
+  name: string
+  /** Where its models and prices are published. */
+  docs: string
+  /** Read from `<ID>_*` environment variables: `api_key` of `acme` is ACME_API_KEY. A required one that is absent turns the provider off. */
+  settings: Settings
+  /** Other names of the environment that the vendor's own tools use: { api_key: 'GEMINI_API_KEY' }. */
+  environment?: Partial<Record<keyof z.infer<Settings> & string, string>>
+  /** Called once; must not touch the network. */
+  connect(settings: z.infer<Settings>, tools: Tools): Connection
+}
+
+export const defineProvider = <Settings extends z.ZodObject>(definition: ProviderDefinition<Settings>) => definition
