@@ -1,0 +1,80 @@
+// The decision about a job's money (S5): a compare-and-set out of new or running, made once, durable before anyone is
+// told. Whoever loses the race learns that it lost and changes nothing.
+import { ulid } from 'ulid'
+import type { Json } from '../contract.ts'
+import { Batch } from '../store/batch.ts'
+import type { Store } from '../store/connect.ts'
+import type { JobAttempt, JobDecision, JobError, JobOutput } from '../store/jobs.ts'
+import type { NanoUsd } from './money.ts'
+import { repeatUntilKnown, update } from './writes.ts'
+
+/** A charge: the cost is fixed here, and never exceeds the hold. */
+export interface Charge {
+  cost: NanoUsd
+  list_cost: NanoUsd
+  lines: Json[]
+}
+
+export interface DecisionRequest {
+  job_id: string
+  nonce: string
+  status: JobDecision['status']
+  by: string
+  /** Absent: nothing is charged and the hold is given back. */
+  charge?: Charge
+  error?: JobError
+  usage?: Json
+  outputs?: JobOutput[]
+  offer?: number
+  attempts?: JobAttempt[]
+  started_at?: Date
+  expires_at?: Date
+}
+
+interface Decision extends DecisionRequest {
+  id: string
+  at: Date
+}
+
+/** A batch of decisions; each answers whether it won. */
+export function decideBatch(store: Store): Batch<DecisionRequest, boolean> {
+  return new Batch((requests) => decide(store, requests), { items_max: 200, linger_ms: 0 })
+}
+
+async function decide(store: Store, requests: DecisionRequest[]): Promise<boolean[]> {
+  const decisions: Decision[] = requests.map((request) => ({ ...request, id: ulid(), at: new Date() }))
+  return repeatUntilKnown(async () => {
+    const matched = await update(store.database, 'jobs', decisions.map(statement))
+    if (matched === decisions.length) return decisions.map(() => true)
+    const ids = decisions.map(({ job_id }) => job_id)
+    const jobs = await store.jobs.find({ _id: { $in: ids } }, { projection: { 'decision.id': 1 } }).toArray()
+    const decided = new Map(jobs.map((job) => [job._id, job.decision?.id]))
+    return decisions.map(({ job_id, id }) => decided.get(job_id) === id)
+  })
+}
+
+function statement(decision: Decision) {
+  const { id, at, job_id, nonce, status, by, charge, error, usage, outputs, offer, attempts, started_at, expires_at } =
+    decision
+  return {
+    q: { _id: job_id, state: { $in: ['new', 'running'] } },
+    u: {
+      $set: {
+        state: charge ? 'settling' : 'releasing',
+        nonce,
+        decision: { id, status, by, at },
+        completed_at: at,
+        percent: status === 'completed' ? 100 : 0,
+        ...(charge && { cost: charge.cost, list_cost: charge.list_cost, lines: charge.lines }),
+        ...(error && { error }),
+        ...(usage !== undefined && { usage }),
+        ...(outputs && { outputs }),
+        ...(offer !== undefined && { offer }),
+        ...(attempts && { attempts }),
+        ...(started_at && { started_at }),
+        ...(expires_at && { expires_at }),
+      },
+      $unset: { poll_at: '' },
+    },
+  }
+}

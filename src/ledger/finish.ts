@@ -1,0 +1,114 @@
+// What follows a decision (S6 to S8): the account is changed, the entry is journaled, the job is closed. Each step is
+// idempotent, so anyone may repeat it from the job alone; batched, and late by at most a quarter of a second.
+import { Batch } from '../store/batch.ts'
+import type { Store } from '../store/connect.ts'
+import type { EntryRecord } from '../store/entries.ts'
+import type { NanoUsd } from './money.ts'
+import { isDuplicate, repeatUntilKnown, type UpdateStatement, update } from './writes.ts'
+
+/** A decided job: in state settling (with its cost) or releasing (without). */
+export interface Decided {
+  job_id: string
+  account_id: string
+  key_id: string
+  nonce: string
+  hold: NanoUsd
+  cost: NanoUsd | undefined
+  decided_at: Date
+}
+
+/** Only for decisions that are majority-committed: one's own acknowledged, or one read back with majority. */
+export function finishBatch(store: Store, linger_ms: number): Batch<Decided, void> {
+  return new Batch(
+    async (decided) => {
+      await apply(store, decided)
+      await journal(store, decided)
+      await close(store, decided)
+      return decided.map(() => undefined)
+    },
+    { items_max: 300, linger_ms },
+  )
+}
+
+/** S6: matches the nonce and the amount of the hold, so that it can only ever happen once. */
+async function apply(store: Store, decided: Decided[]): Promise<void> {
+  const matched = await repeatUntilKnown(() => update(store.database, 'accounts', decided.map(statement)))
+  if (matched === decided.length) return
+  // Some were applied before, or their hold was never made, or (after a lost answer) all of them went through.
+  for (const each of decided) await applyOne(store, each)
+}
+
+async function applyOne(store: Store, decided: Decided): Promise<void> {
+  for (;;) {
+    const field = `holds.${decided.job_id}`
+    const account = await repeatUntilKnown(() =>
+      store.accounts.findOne({ _id: decided.account_id }, { projection: { [field]: 1 } }),
+    )
+    const hold = account?.holds?.[decided.job_id]
+    if (!hold || hold.nonce !== decided.nonce) return
+    await repeatUntilKnown(() => update(store.database, 'accounts', [statement({ ...decided, hold: hold.amount })]))
+  }
+}
+
+function statement({ job_id, account_id, key_id, nonce, hold, cost }: Decided): UpdateStatement {
+  const key = `keys.${key_id}`
+  const charged = cost ?? 0n
+  return {
+    q: { _id: account_id, [`holds.${job_id}.nonce`]: nonce, [`holds.${job_id}.amount`]: hold },
+    u: {
+      $inc: {
+        held: -hold,
+        available: hold - charged,
+        [`${key}.held`]: -hold,
+        [`${key}.room`]: hold - charged,
+        ...(charged > 0n && { settled: charged, [`${key}.settled`]: charged }),
+      },
+      $unset: { [`holds.${job_id}`]: '' },
+    },
+  }
+}
+
+/** S7: one entry a settled job, under an id that only this settlement can have. */
+async function journal(store: Store, decided: Decided[]): Promise<void> {
+  const entries = decided.flatMap((each) => (each.cost === undefined ? [] : [settlementEntry(each, each.cost)]))
+  if (entries.length === 0) return
+  await repeatUntilKnown(() =>
+    store.entries.insertMany(entries, { ordered: false }).catch((error: unknown) => {
+      if (!isDuplicate(error)) throw error
+    }),
+  )
+}
+
+function settlementEntry({ job_id, account_id, key_id, decided_at }: Decided, cost: NanoUsd): EntryRecord {
+  return {
+    _id: `${job_id}:f`,
+    account_id,
+    type: 'settle',
+    amount: cost,
+    legs: [
+      { ledger: `account:${account_id}`, amount: -cost },
+      { ledger: 'revenue', amount: cost },
+    ],
+    job_id,
+    key_id,
+    reason: null,
+    by: null,
+    at: decided_at,
+  }
+}
+
+/** S8: the job is at rest; nothing looks for it any more, and its request is erased. */
+async function close(store: Store, decided: Decided[]): Promise<void> {
+  const ids = (settled: boolean) =>
+    decided.filter(({ cost }) => (cost !== undefined) === settled).map(({ job_id }) => job_id)
+  const statements = [closing(ids(true), 'settling', 'settled'), closing(ids(false), 'releasing', 'released')].filter(
+    ({ q }) => q._id.$in.length > 0,
+  )
+  await repeatUntilKnown(() => update(store.database, 'jobs', statements))
+}
+
+const closing = (ids: string[], from: string, to: string) => ({
+  q: { _id: { $in: ids }, state: from },
+  u: { $set: { state: to, request: null }, $unset: { 'lease.owner': '' } },
+  multi: true,
+})

@@ -1,0 +1,97 @@
+// Holding credit (S2 of the money protocol): one guarded update of the account document, many of them to a command.
+// It never reads a balance and then writes: the guard and the change are one statement.
+import { ulid } from 'ulid'
+import type { AccountRecord } from '../store/accounts.ts'
+import { Batch } from '../store/batch.ts'
+import type { Store } from '../store/connect.ts'
+import type { NanoUsd } from './money.ts'
+import { isOutcomeUnknown, repeatUntilKnown, type UpdateStatement, update } from './writes.ts'
+
+export interface HoldRequest {
+  job_id: string
+  account_id: string
+  key_id: string
+  amount: NanoUsd
+}
+
+export type HoldOutcome =
+  | { held: true; nonce: string }
+  | { held: false; reason: 'insufficient_credits' | 'key_budget_exhausted'; available: NanoUsd }
+
+interface Attempt extends HoldRequest {
+  nonce: string
+}
+
+type HeldAccount = Pick<AccountRecord, '_id' | 'available' | 'holds' | 'keys'>
+
+/** A batch of holds; each gets its own exact answer. Throws StoreUnavailable when the store is silent. */
+export function holdBatch(store: Store): Batch<HoldRequest, HoldOutcome> {
+  return new Batch((requests) => hold(store, requests), { items_max: 200, linger_ms: 0 })
+}
+
+async function hold(store: Store, requests: HoldRequest[]): Promise<HoldOutcome[]> {
+  return repeatUntilKnown(async () => {
+    // Every attempt has fresh nonces: a delayed duplicate of this write can then never pass for a later hold.
+    const attempts = requests.map((request) => ({ ...request, nonce: ulid() }))
+    const matched = await update(store.database, 'accounts', attempts.map(statement)).catch((error: unknown) => {
+      if (isOutcomeUnknown(error)) return -1
+      throw error
+    })
+    if (matched === attempts.length) return attempts.map(({ nonce }) => ({ held: true, nonce }))
+    const accounts = await readHolds(store, attempts)
+    const outcomes = attempts.map((attempt) => outcome(attempt, accounts.get(attempt.account_id)))
+    if (matched < 0) await retryAbsent(store, attempts, outcomes)
+    return outcomes
+  })
+}
+
+function statement({ job_id, account_id, key_id, amount, nonce }: Attempt): UpdateStatement {
+  return {
+    q: {
+      _id: account_id,
+      available: { $gte: amount },
+      [`keys.${key_id}.room`]: { $gte: amount },
+      [`holds.${job_id}`]: { $exists: false },
+    },
+    u: {
+      $inc: { available: -amount, held: amount, [`keys.${key_id}.room`]: -amount, [`keys.${key_id}.held`]: amount },
+      $set: { [`holds.${job_id}`]: { amount, nonce, extension: 0, key_id, at: new Date() } },
+    },
+  }
+}
+
+async function readHolds(store: Store, attempts: Attempt[]): Promise<Map<string, HeldAccount>> {
+  const projection: Record<string, 1> = { available: 1 }
+  for (const { job_id, key_id } of attempts) {
+    projection[`holds.${job_id}`] = 1
+    projection[`keys.${key_id}`] = 1
+  }
+  const ids = [...new Set(attempts.map(({ account_id }) => account_id))]
+  const accounts = await store.accounts.find({ _id: { $in: ids } }, { projection }).toArray()
+  return new Map(accounts.map((account) => [account._id, account]))
+}
+
+function outcome(attempt: Attempt, account: HeldAccount | undefined): HoldOutcome {
+  const there = account?.holds?.[attempt.job_id]
+  // A hold of an earlier attempt whose answer was lost is as good as ours: its nonce is adopted.
+  if (there) return { held: true, nonce: there.nonce }
+  const available = account?.available ?? 0n
+  const room = account?.keys?.[attempt.key_id]?.room ?? 0n
+  if (available >= attempt.amount && room < attempt.amount)
+    return { held: false, reason: 'key_budget_exhausted', available: room < 0n ? 0n : room }
+  return { held: false, reason: 'insufficient_credits', available }
+}
+
+/** After an unknown outcome an absent hold proves nothing: those are tried again, one command, with fresh nonces. */
+async function retryAbsent(store: Store, attempts: Attempt[], outcomes: HoldOutcome[]): Promise<void> {
+  const absent = attempts.flatMap((attempt, index) => (outcomes[index]?.held ? [] : [{ attempt, index }]))
+  if (absent.length === 0) return
+  const again = await hold(
+    store,
+    absent.map(({ attempt }) => attempt),
+  )
+  absent.forEach(({ index }, position) => {
+    const outcome = again[position]
+    if (outcome) outcomes[index] = outcome
+  })
+}

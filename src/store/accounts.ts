@@ -1,0 +1,65 @@
+// Accounts in the store: whose credit it is. All of an account's money is in this one document, so that one guarded
+// update can move it; every amount is an Int64 of nano-USD.
+import { Schema } from 'mongoose'
+
+/** Credit set aside for one job. The nonce is fresh for every attempt to hold, so a delayed duplicate is recognised. */
+export interface Hold {
+  amount: bigint
+  nonce: string
+  extension: number
+  key_id: string
+  at: Date
+}
+
+/** What one key has used of the account, and what it may still use: `room + held + settled` is its limit, always. */
+export interface KeySpend {
+  room: bigint
+  held: bigint
+  settled: bigint
+}
+
+/** A grant that is applied and perhaps not journaled yet: the whole entry, so that a crash leaves nothing unexplained. */
+export interface AppliedGrant {
+  id: string
+  amount: bigint
+  reason: string
+  by: string
+  at: Date
+}
+
+/** `credits == available + held + settled` in every state of the document. */
+export interface AccountRecord {
+  _id: string
+  name: string
+  credits: bigint
+  available: bigint
+  held: bigint
+  settled: bigint
+  /** By job id. */
+  holds: Record<string, Hold>
+  /** By key id. */
+  keys: Record<string, KeySpend>
+  applied: AppliedGrant[]
+  created_at: Date
+}
+
+/** The room of a key without a limit: so large that no account reaches it, so that every key is guarded alike. */
+export const UNLIMITED_ROOM = 4_000_000_000_000_000_000n
+
+const amount = { type: Schema.Types.BigInt, required: true }
+
+export const accountSchema: Schema = new Schema(
+  {
+    _id: { type: String, required: true },
+    name: { type: String, required: true },
+    credits: amount,
+    available: amount,
+    held: amount,
+    settled: amount,
+    holds: { type: Schema.Types.Mixed, required: true },
+    keys: { type: Schema.Types.Mixed, required: true },
+    applied: { type: [Schema.Types.Mixed], required: true },
+    created_at: { type: Date, required: true },
+  },
+  { collection: 'accounts', versionKey: false, minimize: false, autoIndex: false },
+)

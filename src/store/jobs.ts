@@ -1,0 +1,151 @@
+// Jobs in the store: one document for every piece of work, which is also the intent log of its money.
+import { Schema } from 'mongoose'
+import type { ErrorKind, Json, JsonObject, Operation } from '../contract.ts'
+
+/** new → running → settling → settled, or new | running → releasing → released. */
+export type JobState = 'new' | 'running' | 'settling' | 'settled' | 'releasing' | 'released'
+
+/** What a job was offered at: kept on the job, so that a price change never touches work in flight. */
+export interface JobOffer {
+  provider: string
+  upstream: string
+  /** The quote of pricing/schema, as plain JSON. */
+  quote: Json
+}
+
+export interface JobAttempt {
+  provider: string
+  upstream: string
+  started_at: Date
+  ms: number | null
+  /** 'accepted', 'completed', or the kind of the error. */
+  outcome: 'started' | 'accepted' | 'completed' | ErrorKind
+  message: string | null
+}
+
+export interface JobOutput {
+  type: 'image' | 'video' | 'audio' | 'text' | 'json'
+  /** Key in storage; null once its retention ended. */
+  key: string | null
+  media_type: string
+  bytes: number
+  sha256: string
+  seconds: number | null
+  width: number | null
+  height: number | null
+}
+
+export interface JobError {
+  code: string
+  message: string
+  type: string
+  param: string | null
+}
+
+/** Why a job ended, written once, by compare-and-set out of new or running: the single decision about its money. */
+export interface JobDecision {
+  /** Fresh for each attempt to decide, so that a repeated write knows its own. */
+  id: string
+  status: 'completed' | 'failed' | 'canceled' | 'expired'
+  by: string
+  at: Date
+}
+
+export interface JobRecord {
+  _id: string
+  account_id: string
+  user_id: string
+  key_id: string
+  operation: Operation
+  /** The route that took it: 'chat.completions', 'images.edits', … */
+  endpoint: string
+  model: string
+  offers: JobOffer[]
+  /** Index into `offers` of the one that serves it. */
+  offer: number
+  /** Worked by the request that brought it, or by whichever router's worker claims it. */
+  mode: 'sync' | 'async'
+  state: JobState
+  nonce: string
+  hold: bigint
+  cost: bigint | null
+  /** What the provider's list price makes of the usage. */
+  list_cost: bigint | null
+  lines: Json[]
+  usage: Json | null
+  decision: JobDecision | null
+  /** The router that works on it; absent between two polls and once the job is finished. */
+  lease: { owner?: string; fence: number }
+  /** When the worker looks at it next; absent for synchronous work and while a router works on it. */
+  poll_at?: Date
+  polls: number
+  ref: Json | null
+  percent: number
+  deadline: Date
+  attempts: JobAttempt[]
+  outputs: JobOutput[]
+  error: JobError | null
+  /** The request of an asynchronous job, erased at its end; larger ones are in storage under `request_key`. */
+  request: Json | null
+  request_key: string | null
+  /** The facts of the request that its answer repeats: a video's prompt, size and seconds. */
+  echo: JsonObject
+  metadata: Record<string, string>
+  request_id: string
+  created_at: Date
+  started_at: Date | null
+  completed_at: Date | null
+  /** When its outputs go; absent when it has none. */
+  expires_at?: Date
+  deleted_at: Date | null
+}
+
+const mixed = Schema.Types.Mixed
+
+export const jobSchema: Schema = new Schema(
+  {
+    _id: { type: String, required: true },
+    account_id: { type: String, required: true },
+    user_id: { type: String, required: true },
+    key_id: { type: String, required: true },
+    operation: { type: String, required: true },
+    endpoint: { type: String, required: true },
+    model: { type: String, required: true },
+    offers: { type: [mixed], required: true },
+    offer: { type: Number, required: true },
+    mode: { type: String, enum: ['sync', 'async'], required: true },
+    state: { type: String, enum: ['new', 'running', 'settling', 'settled', 'releasing', 'released'], required: true },
+    nonce: { type: String, required: true },
+    hold: { type: Schema.Types.BigInt, required: true },
+    cost: { type: Schema.Types.BigInt, default: null },
+    list_cost: { type: Schema.Types.BigInt, default: null },
+    lines: { type: [mixed], required: true },
+    usage: { type: mixed, default: null },
+    decision: { type: mixed, default: null },
+    lease: { type: mixed, required: true },
+    poll_at: { type: Date },
+    polls: { type: Number, required: true },
+    ref: { type: mixed, default: null },
+    percent: { type: Number, required: true },
+    deadline: { type: Date, required: true },
+    attempts: { type: [mixed], required: true },
+    outputs: { type: [mixed], required: true },
+    error: { type: mixed, default: null },
+    request: { type: mixed, default: null },
+    request_key: { type: String, default: null },
+    echo: { type: mixed, required: true },
+    metadata: { type: mixed, required: true },
+    request_id: { type: String, required: true },
+    created_at: { type: Date, required: true },
+    started_at: { type: Date, default: null },
+    completed_at: { type: Date, default: null },
+    expires_at: { type: Date },
+    deleted_at: { type: Date, default: null },
+  },
+  { collection: 'jobs', versionKey: false, minimize: false, autoIndex: false },
+)
+jobSchema.index({ account_id: 1, _id: -1 }, { name: 'account' })
+// Absent fields keep these indexes as small as what is open or due, however many jobs are kept.
+jobSchema.index({ 'lease.owner': 1 }, { name: 'owner', partialFilterExpression: { 'lease.owner': { $exists: true } } })
+jobSchema.index({ poll_at: 1 }, { name: 'due', partialFilterExpression: { poll_at: { $exists: true } } })
+jobSchema.index({ expires_at: 1 }, { name: 'retention', partialFilterExpression: { expires_at: { $exists: true } } })
