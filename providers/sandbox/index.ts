@@ -1,0 +1,19 @@
+// The sandbox: a provider that needs no key and no network, answers deterministically and makes real files, so that
+// everything the router does can be tried. Orders in the prompt (orders.ts) bring about every failure.
+import { z } from 'zod'
+import { defineProvider } from '../../src/contract.ts'
+import { sandboxChat } from './chat.ts'
+import { rememberFirstTimes } from './orders.ts'
+
+export default defineProvider({
+  contract: 1,
+  name: 'Sandbox',
+  docs: 'docs/sandbox.md',
+  settings: z.object({}),
+  connect: () => {
+    const firstTime = rememberFirstTimes()
+    return {
+      chat: [sandboxChat(firstTime)],
+    }
+  },
+})
