@@ -45,6 +45,7 @@ export async function verify(store: Store): Promise<Verification> {
     if (!known.has(id))
       result.drift.push(drift(id, 'entries of an account that is not there', 0n, totals.of(id).settled))
   }
+  result.drift.push(...(await verifyKeys(store)))
   result.ok = result.drift.length === 0
   return result
 }
@@ -89,7 +90,7 @@ function check(account: AccountRecord, entries: Sums): Drift[] {
 }
 
 /** The room of every key is its limit less what it used; keys of accounts are few, so this is its own small pass. */
-export async function verifyKeys(store: Store): Promise<Drift[]> {
+async function verifyKeys(store: Store): Promise<Drift[]> {
   const drifts: Drift[] = []
   for await (const key of store.keys.find({ kind: 'caller' })) {
     const account = await store.accounts.findOne({ _id: key.account_id }, { projection: { [`keys.${key._id}`]: 1 } })
