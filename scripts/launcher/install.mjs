@@ -6,6 +6,9 @@ import { runChild } from './child.mjs'
 import { withLock } from './lock.mjs'
 import { pinnedNode } from './node.mjs'
 
+/** npm's own pauses between retries make a machine without a network wait 70 seconds to be told so; these make it 5. */
+const NPM_OPTIONS = ['--loglevel=error', '--fetch-retry-mintimeout=1000', '--fetch-retry-factor=4']
+
 /** An install that did not work; the message is the one line that the user reads. */
 export class InstallError extends Error {}
 
@@ -56,8 +59,7 @@ async function runStep(what, command, commandArguments, folder) {
 function installPackages(root, dev, say) {
   const command = existsSync(join(root, 'package-lock.json')) ? 'ci' : 'install'
   say(`installing packages with npm ${command}; once, about half a minute ...`)
-  const options = [dev ? '--include=dev' : '--omit=dev', '--no-audit', '--no-fund', '--loglevel=error']
-  return runStep(`npm ${command}`, 'npm', [command, ...options], root)
+  return runStep(`npm ${command}`, 'npm', [command, dev ? '--include=dev' : '--omit=dev', ...NPM_OPTIONS], root)
 }
 
 /** npm may hold back install scripts, and this one fetches the pinned Node: so we run it ourselves. */

@@ -4,10 +4,10 @@ import { mkdirSync, readdirSync, rmdirSync, rmSync, statSync, unlinkSync, utimes
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const HEARTBEAT_MS = 1000
+const HEARTBEAT_MS = 500
 const POLL_MS = 200
 /** Counted in our own polls, not in time, so that a laptop that wakes up does not take its sleeping owner for dead. */
-const POLLS_UNTIL_DEAD = 50
+const POLLS_UNTIL_DEAD = 25
 
 const tolerate = (code, action) => {
   try {
