@@ -2,19 +2,11 @@
 // never sends anything itself.
 import { createHash } from 'node:crypto'
 import sharp from 'sharp'
-import {
-  type ChatEvent,
-  type ChatRequest,
-  type FinishReason,
-  type Json,
-  type JsonObject,
-  ProviderError,
-  type Tool,
-  type ToolCall,
-} from '../../src/contract.ts'
+import type { ChatEvent, ChatRequest, FinishReason, Json, JsonObject, Tool, ToolCall } from '../../src/contract.ts'
 import type { Conversation } from './conversation.ts'
 import { exampleOf } from './example.ts'
 import type { Orders } from './orders.ts'
+import { refusal } from './refusal.ts'
 import { countTokens, tokensOf } from './tokens.ts'
 
 /** One delta and the output tokens it costs. */
@@ -93,9 +85,7 @@ function findTool(offered: CallableTool[], name: string): CallableTool | undefin
   const tool = offered.find((candidate) => candidate.name === name)
   if (tool === undefined && offered.length > 0) {
     const names = offered.map((candidate) => candidate.name).join(', ')
-    throw new ProviderError('invalid_request', `[[tool:${name}]] names no tool on offer. On offer: ${names}.`, {
-      param: 'tools',
-    })
+    throw refusal('tools', `[[tool:${name}]] names none of those on offer, which are ${names}`)
   }
   return tool
 }
@@ -159,13 +149,6 @@ async function sizeOf(picture: Extract<Conversation['files'][number], { type: 'i
     const { autoOrient } = await sharp(picture.data).metadata()
     return `${autoOrient.width}x${autoOrient.height}`
   } catch (cause) {
-    throw new ProviderError(
-      'invalid_request',
-      'A picture in the messages cannot be read: send a PNG, JPEG, WebP or GIF.',
-      {
-        param: 'messages',
-        cause,
-      },
-    )
+    throw refusal('messages', 'a picture in them cannot be read, send a PNG, JPEG, WebP or GIF', cause)
   }
 }

@@ -1,9 +1,10 @@
 // The sandbox's chat: streams an answer token by token, at the pace and with the accidents that the prompt orders.
-import { type Call, type ChatConnection, type ChatEvent, type ChatRequest, ProviderError } from '../../src/contract.ts'
+import type { Call, ChatConnection, ChatEvent, ChatRequest } from '../../src/contract.ts'
 import { type Answer, type Step, textAnswer, toolAnswer, toolCallsFor, wordsFor } from './answer.ts'
 import { readConversation } from './conversation.ts'
 import { type FirstTime, obey, readOrders } from './orders.ts'
 import { breathe, pause, throwIfCanceled } from './pause.ts'
+import { refusal } from './refusal.ts'
 import { countMessages } from './tokens.ts'
 
 /** A delay below this is also the time between two deltas, so that slow streams can be tried. */
@@ -16,7 +17,7 @@ export function sandboxChat(firstTime: FirstTime): ChatConnection {
 
 async function* answer(request: ChatRequest, call: Call, firstTime: FirstTime): AsyncGenerator<ChatEvent> {
   if (request.modalities?.includes('audio') === true) {
-    throw new ProviderError('invalid_request', 'sandbox/chat answers in text only.', { param: 'modalities' })
+    throw refusal('modalities', 'it answers in text only')
   }
   const conversation = readConversation(request.messages)
   const orders = readOrders(conversation.prompt, { param: 'messages', chat: true })

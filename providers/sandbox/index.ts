@@ -3,6 +3,8 @@
 import { z } from 'zod'
 import { defineProvider } from '../../src/contract.ts'
 import { sandboxChat } from './chat.ts'
+import { sandboxEmbedding } from './embedding.ts'
+import { sandboxImage } from './image.ts'
 import { rememberFirstTimes } from './orders.ts'
 
 export default defineProvider({
@@ -14,6 +16,8 @@ export default defineProvider({
     const firstTime = rememberFirstTimes()
     return {
       chat: [sandboxChat(firstTime)],
+      image: sandboxImage(firstTime),
+      embedding: sandboxEmbedding(firstTime),
     }
   },
 })

@@ -3,6 +3,7 @@
 import { LRUCache } from 'lru-cache'
 import { type Call, ERROR_KINDS, type ErrorKind, ProviderError } from '../../src/contract.ts'
 import { pause } from './pause.ts'
+import { refusal } from './refusal.ts'
 
 export interface FailOrder {
   kind: ErrorKind
@@ -81,10 +82,7 @@ function toolOrder(order: string): { name: string; arguments: string } | undefin
 }
 
 function addOrder(orders: Orders, name: string, value: string, order: string, place: OrderPlace): void {
-  const refuse = (why: string) =>
-    new ProviderError('invalid_request', `The sandbox cannot follow [[${order.slice(0, 80)}]]: ${why}.`, {
-      param: place.param,
-    })
+  const refuse = (why: string) => refusal(place.param, `[[${order.slice(0, 80)}]] cannot be followed, ${why}`)
   if (CHAT_ORDERS.includes(name) && place.chat !== true) throw refuse('it has a meaning in chat only')
   if (name === 'cut' || name === 'no-usage') {
     if (value !== '') throw refuse(`write it as [[${name}]]`)
@@ -103,7 +101,7 @@ function addOrder(orders: Orders, name: string, value: string, order: string, pl
     if (tool === undefined) throw refuse('write a tool name and its arguments as JSON, [[tool:name {"json":1}]]')
     orders.tools.push(tool)
   } else {
-    throw refuse(`there is no such order. It knows ${KNOWN_ORDERS}`)
+    throw refuse(`there is no such order. The sandbox knows ${KNOWN_ORDERS}`)
   }
 }
 

@@ -225,7 +225,7 @@ describe('tools', () => {
 
   test('are called even if none is on offer, but not by a name that is not on offer', async () => {
     expect(callsOf(await chat('[[tool:weather]]'))).toMatchObject([{ name: 'weather', arguments: '{}' }])
-    await expect(chat('[[tool:wether]]', { tools: [weather] })).rejects.toThrow('On offer: weather')
+    await expect(chat('[[tool:wether]]', { tools: [weather] })).rejects.toThrow('on offer, which are weather')
   })
 
   test('are called together, or one at a time when the caller says so', async () => {
@@ -342,7 +342,7 @@ describe('orders', () => {
   })
 
   test.each([
-    ['[[explode]]', 'there is no such order. It knows [[fail:<kind>]]'],
+    ['[[explode]]', 'there is no such order. The sandbox knows [[fail:<kind>]]'],
     ['[[fail:sadness]]', 'The kinds are invalid_request'],
     ['[[fail:overloaded twice]]', 'only "once"'],
     ['[[delay:5]]', 'ms or s'],
