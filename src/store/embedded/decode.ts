@@ -1,0 +1,288 @@
+/**
+ * Reads BSON into the store's values (values.ts) with every number's type kept, and can skip the fields nobody asked
+ * for. bson's own reader makes Int32 and whole doubles one type or wraps every number, and turns `$ref` into objects.
+ */
+import { Binary, BSONRegExp, BSONSymbol, Code, Decimal128, Long, MaxKey, MinKey, ObjectId, Timestamp } from 'bson'
+import { badValue } from './errors.ts'
+import { type Document, setField, toDouble } from './values.ts'
+
+/** A document as bytes, read only where needed. */
+export class RawDocument {
+  readonly bytes: Buffer
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+  }
+}
+
+export type DecodeOptions = {
+  /** Decode only these top-level fields. */
+  only?: ReadonlySet<string> | undefined
+  /** Leave the documents of this top-level array as bytes (`insert` carries them so to the file). */
+  raw_array?: string | undefined
+}
+
+type Cursor = { bytes: Buffer; at: number }
+
+const max_depth = 180
+const max_short_text = 24
+
+/** Reads one document. Throws BadValue when the bytes are no BSON document. */
+export function decodeDocument(bytes: Buffer, options: DecodeOptions = {}): Document {
+  checkLength(bytes, 0, bytes.length)
+  const cursor: Cursor = { bytes, at: 4 }
+  const document: Document = {}
+  const { only, raw_array } = options
+  for (let type = bytes[cursor.at++]; type !== 0 && type !== undefined; type = bytes[cursor.at++]) {
+    const name = readName(cursor)
+    if (only !== undefined && !only.has(name)) skipValue(cursor, type)
+    else if (type === 4 && name === raw_array) document[name] = readRawArray(cursor)
+    else setField(document, name, readValue(cursor, type, 1))
+  }
+  if (cursor.at !== bytes.length) throw badValue('Invalid BSON: a document ends before its length says')
+  return document
+}
+
+/** Calls back for each top-level element with its name, type byte and [start, end) including type and name. */
+export function eachElement(
+  bytes: Buffer,
+  visit: (name: string, type: number, start: number, value_start: number, end: number) => void,
+): void {
+  checkLength(bytes, 0, bytes.length)
+  const cursor: Cursor = { bytes, at: 4 }
+  for (;;) {
+    const start = cursor.at
+    const type = bytes[cursor.at++]
+    if (type === 0 || type === undefined) break
+    const name = readName(cursor)
+    const value_start = cursor.at
+    skipValue(cursor, type)
+    visit(name, type, start, value_start, cursor.at)
+  }
+  if (cursor.at !== bytes.length) throw badValue('Invalid BSON: a document ends before its length says')
+}
+
+/** Reads one value that `eachElement` pointed at. */
+export function decodeValue(bytes: Buffer, type: number, at: number): unknown {
+  return readValue({ bytes, at }, type, 1)
+}
+
+function checkLength(bytes: Buffer, at: number, end: number): number {
+  if (at + 5 > end) throw badValue('Invalid BSON: too short for a document')
+  const length = bytes.readInt32LE(at)
+  if (length < 5 || at + length > end || bytes[at + length - 1] !== 0) {
+    throw badValue(`Invalid BSON: a document of ${length} bytes does not fit or has no end`)
+  }
+  return length
+}
+
+function readRawArray(cursor: Cursor): RawDocument[] {
+  const length = checkLength(cursor.bytes, cursor.at, cursor.bytes.length)
+  const end = cursor.at + length - 1
+  cursor.at += 4
+  const documents: RawDocument[] = []
+  while (cursor.at < end) {
+    const type = cursor.bytes[cursor.at++]
+    readName(cursor)
+    if (type !== 3) throw badValue(`Element ${documents.length} of this array must be an object`)
+    const size = checkLength(cursor.bytes, cursor.at, end)
+    documents.push(new RawDocument(cursor.bytes.subarray(cursor.at, cursor.at + size)))
+    cursor.at += size
+  }
+  cursor.at = end + 1
+  return documents
+}
+
+function readDocument(cursor: Cursor, depth: number): Document {
+  const end = nestedEnd(cursor, depth)
+  const document: Document = {}
+  while (cursor.at < end) {
+    const type = cursor.bytes[cursor.at++] as number
+    const name = readName(cursor)
+    setField(document, name, readValue(cursor, type, depth + 1))
+  }
+  cursor.at = end + 1
+  return document
+}
+
+function readArray(cursor: Cursor, depth: number): unknown[] {
+  const end = nestedEnd(cursor, depth)
+  const values: unknown[] = []
+  while (cursor.at < end) {
+    const type = cursor.bytes[cursor.at++] as number
+    cursor.at = endOfName(cursor) + 1
+    values.push(readValue(cursor, type, depth + 1))
+  }
+  cursor.at = end + 1
+  return values
+}
+
+function nestedEnd(cursor: Cursor, depth: number): number {
+  if (depth > max_depth) throw badValue(`Invalid BSON: nested deeper than ${max_depth} levels`)
+  const end = cursor.at + checkLength(cursor.bytes, cursor.at, cursor.bytes.length) - 1
+  cursor.at += 4
+  return end
+}
+
+function readValue(cursor: Cursor, type: number, depth: number): unknown {
+  const { bytes } = cursor
+  switch (type) {
+    case 0x01:
+      return toDouble(bytes.readDoubleLE(take(cursor, 8)))
+    case 0x02:
+      return readText(cursor)
+    case 0x03:
+      return readDocument(cursor, depth)
+    case 0x04:
+      return readArray(cursor, depth)
+    case 0x08:
+      return bytes[take(cursor, 1)] === 1
+    case 0x09:
+      return readDate(cursor)
+    case 0x0a:
+      return null
+    case 0x10:
+      return bytes.readInt32LE(take(cursor, 4))
+    case 0x12:
+      return bytes.readBigInt64LE(take(cursor, 8))
+    default:
+      return readRareValue(cursor, type, depth)
+  }
+}
+
+function readRareValue(cursor: Cursor, type: number, depth: number): unknown {
+  const { bytes } = cursor
+  switch (type) {
+    case 0x05:
+      return readBinary(cursor)
+    case 0x06:
+      return undefined
+    case 0x07:
+      return new ObjectId(Buffer.from(bytes.subarray(take(cursor, 12), cursor.at)))
+    case 0x0b: {
+      const pattern = readName(cursor)
+      return new BSONRegExp(pattern, readName(cursor))
+    }
+    case 0x0d:
+      return new Code(readText(cursor))
+    case 0x0e:
+      return new BSONSymbol(readText(cursor))
+    case 0x0f: {
+      take(cursor, 4)
+      const code = readText(cursor)
+      return new Code(code, readDocument(cursor, depth))
+    }
+    case 0x11:
+      return new Timestamp(Long.fromBigInt(bytes.readBigInt64LE(take(cursor, 8)), true))
+    case 0x13:
+      return new Decimal128(Buffer.from(bytes.subarray(take(cursor, 16), cursor.at)))
+    case 0x7f:
+      return new MaxKey()
+    case 0xff:
+      return new MinKey()
+    default:
+      throw badValue(`Unrecognized BSON type ${type}`)
+  }
+}
+
+function readDate(cursor: Cursor): Date {
+  const date = new Date(Number(cursor.bytes.readBigInt64LE(take(cursor, 8))))
+  if (Number.isNaN(date.getTime())) throw badValue('A date beyond the year 275760 is not supported by this store')
+  return date
+}
+
+function readBinary(cursor: Cursor): Binary {
+  const length = cursor.bytes.readInt32LE(take(cursor, 4))
+  const subtype = cursor.bytes[take(cursor, 1)] as number
+  const start = take(cursor, length)
+  return new Binary(Buffer.from(cursor.bytes.subarray(start, cursor.at)), subtype)
+}
+
+function readText(cursor: Cursor): string {
+  const length = cursor.bytes.readInt32LE(take(cursor, 4))
+  const start = take(cursor, length)
+  return textBetween(cursor.bytes, start, start + length - 1)
+}
+
+/** Short plain text is built here: crossing into C++ for it costs several times as much. */
+function textBetween(bytes: Buffer, start: number, end: number): string {
+  if (end - start > max_short_text) return bytes.toString('utf8', start, end)
+  let text = ''
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number
+    if (byte > 127) return bytes.toString('utf8', start, end)
+    text += String.fromCharCode(byte)
+  }
+  return text
+}
+
+const known_names: (string | undefined)[] = new Array(4096)
+
+/** Field names repeat from document to document, so they are remembered by a hash of their bytes. */
+function readName(cursor: Cursor): string {
+  const { bytes } = cursor
+  const start = cursor.at
+  let at = start
+  let hash = 7
+  for (let byte = bytes[at]; byte !== 0; byte = bytes[++at]) {
+    if (byte === undefined) throw badValue('Invalid BSON: a field name has no end')
+    hash = (hash * 31 + byte) | 0
+  }
+  cursor.at = at + 1
+  const slot = hash & 4095
+  const known = known_names[slot]
+  if (known !== undefined && sameAscii(known, bytes, start, at)) return known
+  const name = textBetween(bytes, start, at)
+  known_names[slot] = name
+  return name
+}
+
+function sameAscii(text: string, bytes: Buffer, start: number, end: number): boolean {
+  if (text.length !== end - start) return false
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (code > 127 || code !== bytes[start + index]) return false
+  }
+  return true
+}
+
+function endOfName(cursor: Cursor): number {
+  const end = cursor.bytes.indexOf(0, cursor.at)
+  if (end < 0) throw badValue('Invalid BSON: a field name has no end')
+  return end
+}
+
+/** Moves past `length` bytes and answers where they began. */
+function take(cursor: Cursor, length: number): number {
+  const start = cursor.at
+  if (length < 0 || start + length > cursor.bytes.length) throw badValue('Invalid BSON: a value runs past the end')
+  cursor.at = start + length
+  return start
+}
+
+const fixed_lengths: Record<number, number> = {
+  1: 8,
+  6: 0,
+  7: 12,
+  8: 1,
+  9: 8,
+  10: 0,
+  16: 4,
+  17: 8,
+  18: 8,
+  19: 16,
+  127: 0,
+  255: 0,
+}
+
+function skipValue(cursor: Cursor, type: number): void {
+  const fixed = fixed_lengths[type]
+  if (fixed !== undefined) take(cursor, fixed)
+  else if (type === 2 || type === 13 || type === 14) take(cursor, cursor.bytes.readInt32LE(take(cursor, 4)))
+  else if (type === 5) take(cursor, cursor.bytes.readInt32LE(take(cursor, 4)) + 1)
+  else if (type === 3 || type === 4) take(cursor, checkLength(cursor.bytes, cursor.at, cursor.bytes.length))
+  else if (type === 11) {
+    cursor.at = endOfName(cursor) + 1
+    cursor.at = endOfName(cursor) + 1
+  } else if (type === 15) take(cursor, cursor.bytes.readInt32LE(cursor.at))
+  else throw badValue(`Unrecognized BSON type ${type}`)
+}

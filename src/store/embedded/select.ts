@@ -1,0 +1,142 @@
+/** Finds the documents of a query in their order, one after another: plan, scan, test, sort, skip, limit. Reads only. */
+import type { Collection } from './collection.ts'
+import { decodeDocument } from './decode.ts'
+import { CommandError } from './errors.ts'
+import { encodeKey } from './keys.ts'
+import { choosePlans, type SortField } from './plan.ts'
+import type { Filter } from './query.ts'
+import { openScan, type Row, type RowSource } from './scan.ts'
+import { headsOfSort, Sorter, sortKey } from './sort.ts'
+import type { Storage } from './storage.ts'
+import { typeOf } from './values.ts'
+
+export type Query = {
+  filter: Filter
+  sort: SortField[]
+  skip: number
+  /** Infinity for all. */
+  limit: number
+  /** When to give up, in ms as `performance.now()` counts; Infinity for never. */
+  deadline: number
+}
+
+const rows_between_looks = 256
+
+/** The matching rows. `pause` between batches; closing it needs nothing else. */
+export function select(storage: Storage, collection: Collection, query: Query): RowSource {
+  const plans = choosePlans(collection, query.filter, query.sort)
+  const [first] = plans
+  const exact = plans.length === 1 && first.exact
+  let source: RowSource = openScan(storage, collection, plans)
+  if (!exact) source = new Matching(source, query.filter, query.deadline)
+  const sorted = plans.length === 1 ? first.sorted : query.sort.length === 0
+  if (!sorted) source = new Sorted(source, collection, query)
+  if (query.skip > 0 || query.limit !== Number.POSITIVE_INFINITY) source = new Window(source, query.skip, query.limit)
+  return source
+}
+
+/** The one document of `{ _id: <value> }`, the commonest query; undefined for any other filter, null when none matches. */
+export function selectById(storage: Storage, collection: Collection, filter: Filter): Row | null | undefined {
+  const by_id = filter.predicates.find(({ path, operator }) => path === '_id' && operator === '$eq')
+  if (by_id === undefined) return undefined
+  const type = typeOf(by_id.operand)
+  if (type === 'array' || type === 'regex' || type === 'undefined') return undefined
+  const found = collection.byId(encodeKey(by_id.operand))
+  if (found === undefined) return null
+  storage.counters.keys_examined++
+  storage.counters.documents_examined++
+  if (filter.complete && filter.predicates.length === 1) return found
+  return filter.test(decodeDocument(found.bytes, { only: filter.fields })) ? found : null
+}
+
+export function* rowsOf(source: RowSource): Generator<Row> {
+  try {
+    for (let row = source.next(); row !== undefined; row = source.next()) yield row
+  } finally {
+    source.pause()
+  }
+}
+
+class Matching implements RowSource {
+  readonly #source: RowSource
+  readonly #filter: Filter
+  readonly #deadline: number
+  #looked = 0
+
+  constructor(source: RowSource, filter: Filter, deadline: number) {
+    this.#source = source
+    this.#filter = filter
+    this.#deadline = deadline
+  }
+
+  next(): Row | undefined {
+    for (let row = this.#source.next(); row !== undefined; row = this.#source.next()) {
+      if (++this.#looked % rows_between_looks === 0) checkDeadline(this.#deadline)
+      if (this.#filter.test(decodeDocument(row.bytes, { only: this.#filter.fields }))) return row
+    }
+    return undefined
+  }
+
+  pause(): void {
+    this.#source.pause()
+  }
+}
+
+export function checkDeadline(deadline: number): void {
+  if (performance.now() > deadline) throw new CommandError('MaxTimeMSExpired', 'operation exceeded time limit')
+}
+
+/** Keeps row numbers only, so that sorting many documents does not hold them; a row deleted since is left out. */
+class Sorted implements RowSource {
+  readonly #collection: Collection
+  readonly #rows: number[]
+  #at = 0
+
+  constructor(source: RowSource, collection: Collection, query: Query) {
+    this.#collection = collection
+    const sorter = new Sorter<number>(query.skip + query.limit)
+    const only = new Set(headsOfSort(query.sort))
+    let looked = 0
+    for (const { row, bytes } of rowsOf(source)) {
+      if (++looked % rows_between_looks === 0) checkDeadline(query.deadline)
+      sorter.add(sortKey(decodeDocument(bytes, { only }), query.sort), row)
+    }
+    this.#rows = sorter.finish()
+  }
+
+  next(): Row | undefined {
+    for (let row = this.#rows[this.#at++]; row !== undefined; row = this.#rows[this.#at++]) {
+      const bytes = this.#collection.byRow(row)
+      if (bytes !== undefined) return { row, bytes }
+    }
+    return undefined
+  }
+
+  pause(): void {}
+}
+
+class Window implements RowSource {
+  readonly #source: RowSource
+  #skip: number
+  #left: number
+
+  constructor(source: RowSource, skip: number, limit: number) {
+    this.#source = source
+    this.#skip = skip
+    this.#left = limit
+  }
+
+  next(): Row | undefined {
+    while (this.#skip > 0) {
+      this.#skip--
+      if (this.#source.next() === undefined) return undefined
+    }
+    if (this.#left === 0) return undefined
+    this.#left--
+    return this.#source.next()
+  }
+
+  pause(): void {
+    this.#source.pause()
+  }
+}

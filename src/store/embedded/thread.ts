@@ -1,0 +1,59 @@
+/** The worker thread's entry: takes the folder, opens the file, listens, and says so to the thread that started it. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { Engine } from './engine.ts'
+import { DataFolderInUse, DataFolderUnusable, lockFolder } from './lock.ts'
+import { StoreServer } from './server.ts'
+import { placeSocket, protectSocket, uriOf } from './socket_path.ts'
+import type { SyncMode } from './storage.ts'
+import { deleteExpired } from './ttl.ts'
+
+/** What start.ts gives the thread. */
+export type ThreadOptions = { data_dir: string; sync: SyncMode; tcp_port: number | undefined; ttl_interval_ms: number }
+
+/** What the thread says. */
+export type ThreadMessage =
+  | { type: 'listening'; uri: string; tcp_port: number | undefined }
+  | { type: 'folder_in_use'; folder: string; pid: number | undefined }
+  | { type: 'folder_unusable'; reason: string; folder: string }
+  | { type: 'closed' }
+
+async function run(options: ThreadOptions, say: (message: ThreadMessage) => void): Promise<() => Promise<void>> {
+  const lock = lockFolder(options.data_dir)
+  const engine = new Engine(options.data_dir, options.sync)
+  const server = new StoreServer(engine)
+  const place = placeSocket(options.data_dir)
+  await server.listen({ path: place.path })
+  protectSocket(place.path)
+  const tcp_port = options.tcp_port === undefined ? undefined : await server.listen({ port: options.tcp_port })
+  const timer = setInterval(() => {
+    server.between(() => deleteExpired(engine, Date.now()))
+    engine.endIdleCursors()
+  }, options.ttl_interval_ms)
+  say({ type: 'listening', uri: uriOf(place.path), tcp_port })
+  return async () => {
+    clearInterval(timer)
+    await server.close()
+    engine.close()
+    place.remove()
+    lock.release()
+    say({ type: 'closed' })
+  }
+}
+
+if (parentPort !== null) {
+  const port = parentPort
+  const say = (message: ThreadMessage): void => port.postMessage(message)
+  try {
+    const close = await run(workerData as ThreadOptions, say)
+    port.once('message', async () => {
+      await close()
+      port.close()
+    })
+  } catch (error) {
+    if (error instanceof DataFolderInUse) say({ type: 'folder_in_use', folder: error.folder, pid: error.pid })
+    else if (error instanceof DataFolderUnusable)
+      say({ type: 'folder_unusable', folder: error.folder, reason: error.reason })
+    else throw error
+    port.close()
+  }
+}
