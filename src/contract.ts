@@ -237,6 +237,8 @@ export interface ChatConnection {
   protocol?: Protocol
   forward?(body: JsonObject, call: Call): Promise<WireAnswer>
   stream(request: ChatRequest, call: Call): AsyncIterable<ChatEvent>
+  /** The field of a forwarded body that limits this model's output, where the protocol has more than one name for it. */
+  output_limit_field?(upstream: string): string
 }
 
 /* ---- the other operations: generators ---------------------------------------------------------------------------- */
@@ -354,6 +356,8 @@ export const failed = (error: ProviderError, usage?: Usage): Progress<never> => 
 export interface Generator<Request, Output> {
   /** Throws ProviderError only if nothing was accepted upstream. */
   start(request: Request, call: Call): Promise<Progress<Output>>
+  /** Set when `start` may be sent again with the same `call.job` without the work being done or billed twice. */
+  repeatable?: true
   /** Required if `start` may answer `pending`. */
   poll?(ref: Json, call: Call): Promise<Progress<Output>>
   cancel?(ref: Json, call: Call): Promise<void>

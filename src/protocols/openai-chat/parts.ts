@@ -1,0 +1,42 @@
+// Pieces of an answer that are written the same way in chunks and in a whole answer of OpenAI's chat format.
+import type { ChatEvent, FinishReason, JsonObject } from '../../contract.ts'
+
+/** What is the same in every chunk. `id` begins with chatcmpl-; `created` is in seconds. */
+export interface AnswerHead {
+  id: string
+  created: number
+  model: string
+}
+
+export const FINISH_REASONS: Record<FinishReason, string> = {
+  stop: 'stop',
+  length: 'length',
+  tool_calls: 'tool_calls',
+  content_filter: 'content_filter',
+  // This format has no word for them; a refusal by the provider's classifier ends as a filter does.
+  refusal: 'content_filter',
+  pause: 'stop',
+}
+
+/** A piece of sound, or the whole of it. */
+export function audioOf({ id, data, transcript, expires_at }: Extract<ChatEvent, { type: 'audio' }>): JsonObject {
+  return {
+    ...(id === undefined ? {} : { id }),
+    ...(data === undefined ? {} : { data }),
+    ...(transcript === undefined ? {} : { transcript }),
+    ...(expires_at === undefined ? {} : { expires_at }),
+  }
+}
+
+/** OpenAI's own chat answers have no pictures; this is OpenRouter's way, which clients know. */
+export function imageOf({ image }: Extract<ChatEvent, { type: 'image' }>): JsonObject {
+  const url =
+    image.type === 'url' ? image.url : `data:${image.media_type};base64,${Buffer.from(image.data).toString('base64')}`
+  return { type: 'image_url', image_url: { url } }
+}
+
+/** A citation as OpenAI's annotation. */
+export function citationOf({ citation }: Extract<ChatEvent, { type: 'citation' }>): JsonObject {
+  const { url = '', title = '', start = 0, end = 0 } = citation
+  return { type: 'url_citation', url_citation: { url, title, start_index: start, end_index: end } }
+}
