@@ -3,9 +3,11 @@
 import { z } from 'zod'
 import { defineProvider } from '../../src/contract.ts'
 import { sandboxChat } from './chat.ts'
+import { createClips } from './clips.ts'
 import { sandboxEmbedding } from './embedding.ts'
 import { sandboxImage } from './image.ts'
 import { rememberFirstTimes } from './orders.ts'
+import { sandboxVideo } from './video.ts'
 
 export default defineProvider({
   contract: 1,
@@ -17,6 +19,7 @@ export default defineProvider({
     return {
       chat: [sandboxChat(firstTime)],
       image: sandboxImage(firstTime),
+      video: sandboxVideo(firstTime, createClips()),
       embedding: sandboxEmbedding(firstTime),
     }
   },

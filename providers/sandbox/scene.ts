@@ -13,6 +13,8 @@ export interface SceneSettings {
   label: string
   /** How far the day has come, from 0 to 1: the sun's place. Taken from the seed if absent. */
   day?: number
+  /** The share of the bar along the lower edge that is full; no bar if absent. */
+  progress?: number
   /** Paint neither sky nor hills: what lies behind shows through. */
   backdrop?: 'painted' | 'sky_open' | 'open'
 }
@@ -30,6 +32,7 @@ export function sceneSvg(settings: SceneSettings): string {
     backdrop === 'open' ? '' : hills.join(''),
     caption(settings),
     label(settings),
+    settings.progress === undefined ? '' : bar(width, height, settings.progress),
     '</svg>',
   ].join('')
 }
@@ -91,6 +94,14 @@ function label({ width, height, label: text }: SceneSettings): string {
     `<rect width="${panel_width}" height="${(CELL_HEIGHT + 4) * scale}" fill="#0d1520" opacity="0.5"/>` +
     letters(lines, 3 * scale, 3 * scale, scale, '#ffffff')
   )
+}
+
+function bar(width: number, height: number, progress: number): string {
+  const thickness = Math.max(2, Math.round(height / 120))
+  const top = height - thickness
+  const strip = (length: number, fill: string) =>
+    `<rect y="${top}" width="${length}" height="${thickness}" fill="${fill}"/>`
+  return strip(width, '#0d1520') + strip(round(width * progress), '#ffffff')
 }
 
 const letters = (lines: string[], x: number, y: number, scale: number, fill: string): string =>
