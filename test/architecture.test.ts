@@ -55,6 +55,18 @@ const LAYERS: Layer[] = [
     instead: 'Flow reads the registry',
   },
   {
+    name: 'registry',
+    at: 'src/registry/',
+    may: ['contract', 'pricing'],
+    instead: 'Flow reads the registry',
+  },
+  {
+    name: 'doctor',
+    at: 'src/doctor.ts',
+    may: ['registry', 'contract', 'pricing', 'config'],
+    instead: 'The doctor looks at files alone and never opens the store',
+  },
+  {
     name: 'flow',
     at: 'src/flow/',
     may: ['registry', 'ledger', 'money', 'pricing', 'media', 'store', 'protocols', 'contract', 'config'],

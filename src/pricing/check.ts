@@ -19,7 +19,7 @@ function ties(rates: readonly Rate[]): RateFault[] {
     rates.slice(0, index).flatMap((other, otherIndex) => {
       if (rate.meter !== other.meter || !canBothHold(rate, other) || !isTie(rate, other)) return []
       if (rates.some((third) => third.meter === rate.meter && decidesBetween(third, rate, other))) return []
-      const both = { ...attributesOf(rate), ...attributesOf(other) }
+      const both = { ...attributesOf(rate), ...attributesOf(other), ...higherContext(rate, other) }
       return [
         {
           place: `rates[${index}]`,
@@ -32,6 +32,11 @@ function ties(rates: readonly Rate[]): RateFault[] {
       ]
     }),
   )
+}
+
+function higherContext(a: Rate, b: Rate): Record<string, string> {
+  const context = Math.max(contextOver(a), contextOver(b))
+  return context < 0 ? {} : { context_over: String(context) }
 }
 
 /** `context_over` alone ranks only rates whose other conditions are the same. */

@@ -67,5 +67,6 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
     else if (at instanceof z.ZodRecord) at = at.valueType
     else if (at instanceof z.ZodArray) at = at.element
   }
+  if (at instanceof z.ZodRecord && at.keyType instanceof z.ZodEnum) return at.keyType.options.map(String)
   return at instanceof z.ZodObject ? Object.keys(at.shape) : []
 }

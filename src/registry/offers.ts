@@ -1,0 +1,73 @@
+// Makes the offers of one connected provider out of its prices. A model whose operation the provider cannot do is a fault.
+import { type Connection, OPERATIONS, type Operation } from '../contract.ts'
+import type { Fault } from '../pricing/fault.ts'
+import type { PricedModel, Prices } from '../pricing/load.ts'
+import type { Adjustment, Quote, Site } from '../pricing/schema.ts'
+import type { Offer } from '../registry.ts'
+
+export function makeOffers(
+  provider: string,
+  connection: Connection,
+  prices: Prices,
+): { offers: Offer[]; faults: Fault[] } {
+  const offers: Offer[] = []
+  const faults: Fault[] = []
+  for (const model of prices.providers.get(provider)?.values() ?? []) {
+    for (const operation of model.operation) {
+      if (connection[operation]) offers.push(offerOf(provider, connection, model, operation, prices.site))
+      else faults.push(lacksOperation(provider, connection, model, operation))
+    }
+  }
+  return { offers, faults }
+}
+
+function lacksOperation(
+  provider: string,
+  connection: Connection,
+  { name, file }: PricedModel,
+  operation: Operation,
+): Fault {
+  const able = OPERATIONS.filter((each) => connection[each])
+  return {
+    file,
+    place: `models."${name}".operation`,
+    problem: `the provider "${provider}" does no ${operation}`,
+    remedy: able.length > 0 ? `it does ${able.join(', ')}` : 'its adapter serves nothing yet',
+  }
+}
+
+function offerOf(
+  provider: string,
+  connection: Connection,
+  model: PricedModel,
+  operation: Operation,
+  site: Site,
+): Offer {
+  const { name, upstream, limits, checked, source, created } = model
+  const quotes = quotesOf(model, adjustmentFor(site, name, operation))
+  const first = quotes[0]?.from ?? checked
+  return Object.freeze({
+    model: name,
+    provider,
+    upstream,
+    operation,
+    limits: Object.freeze(limits),
+    connection,
+    wildcard: name.endsWith('/*'),
+    quote: (at: Date) => quotes.findLast(({ from }) => Date.parse(from) <= at.getTime()),
+    checked,
+    source,
+    created: Date.parse(created ?? first) / 1000,
+  })
+}
+
+/** Shared by all jobs of the offer, so nobody may change them. */
+function quotesOf({ prices, source }: PricedModel, adjustment: Adjustment): Quote[] {
+  return prices.map(({ from, rates }) => Object.freeze({ rates, adjustment, from, source }))
+}
+
+/** The most specific adjustment stands alone: a model's, an operation's, the site's. */
+function adjustmentFor(site: Site, model: string, operation: Operation): Adjustment {
+  const { discount, margin } = site.models[model] ?? site.operations[operation] ?? site
+  return Object.freeze({ ...(discount !== undefined && { discount }), ...(margin !== undefined && { margin }) })
+}
