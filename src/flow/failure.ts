@@ -1,6 +1,7 @@
 // A refusal or failure as a caller will see it, in no format yet: the routes put it into the caller's envelope.
 import { ERROR_KINDS, ProviderError } from '../contract.ts'
 import { StoreUnavailable } from '../ledger/writes.ts'
+import { WireError } from '../protocols/wire_error.ts'
 
 export interface FailureDetail {
   param?: string
@@ -36,6 +37,11 @@ export class Failure extends Error {
 /** What the caller is told of a provider's failure: its own words only where the fault is the caller's. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof Failure) return error
+  if (error instanceof WireError)
+    return new Failure(400, error.code, error.message, {
+      ...(error.param !== null && { param: error.param }),
+      cause: error,
+    })
   if (error instanceof StoreUnavailable)
     return new Failure(
       503,

@@ -5,21 +5,27 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Storage } from '../media/store.ts'
 import type { Registry } from '../registry.ts'
 import type { Store } from '../store/connect.ts'
+import type { Callers } from './callers.ts'
+import type { JobWrites } from './job_writes.ts'
+import type { Metrics } from './metrics.ts'
 
 export interface Services {
   config: Config
   log: Logger
   store: Store
   ledger: Ledger
+  job_writes: JobWrites
   storage: Storage
+  callers: Callers
+  metrics: Metrics
   /** The registry of this moment; a request keeps the one it began with. */
   registry(): Registry
   /** Builds a new registry and swaps it in; throws RegistryFaults and keeps the old one. */
   reload(): Promise<Registry>
   /** This process among the routers of the store. */
   router_id: string
-  /** Aborts when the router stops and its patience with running work is over. */
-  stopping: AbortSignal
+  /** Lets the worker look for due jobs now, or at that time. */
+  wake(at?: Date): void
 }
 
 /** Who calls: made by the key check, cached for at most 5 s. */

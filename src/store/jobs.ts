@@ -9,8 +9,9 @@ export type JobState = 'new' | 'running' | 'settling' | 'settled' | 'releasing' 
 export interface JobOffer {
   provider: string
   upstream: string
-  /** The quote of pricing/schema, as plain JSON. */
+  /** The quote of pricing/schema and the estimated usage, as plain JSON. */
   quote: Json
+  estimate: Json
 }
 
 export interface JobAttempt {

@@ -1,0 +1,120 @@
+// Delivering a stream: bytes go on as they come and as fast as the reader takes them; the charge is durable before the
+// last of them. A reader who leaves has detached: the work is read to its end, within bounds, and stays readable as a job.
+import { ProviderError, type Usage } from '../contract.ts'
+import { shortUsd } from '../ledger/money.ts'
+import { errorChunk } from '../protocols/openai-chat/answer.ts'
+import { reasonOf } from './attempts.ts'
+import type { ChatStream, StreamEnd } from './chat_stream.ts'
+import { countedUsage } from './counted.ts'
+import { failureOf } from './failure.ts'
+import type { Services } from './services.ts'
+import { jobError, release, settle } from './settle.ts'
+import type { Sink } from './sink.ts'
+import { storeTranscript, Transcript } from './transcript.ts'
+import { canceled, isCancel, type Work } from './work.ts'
+
+/** Readers who left cost work for nobody: so many at once, so long and so much each. */
+const DRAINS_MAX = 200
+const DRAIN_MS_MAX = 60_000
+const DRAIN_BYTES_MAX = 8 * 2 ** 20
+let drains = 0
+
+/** Never rejects: whatever happens is told to the reader in the stream, and to the log. */
+export async function deliver(services: Services, work: Work, stream: ChatStream, sink: Sink): Promise<void> {
+  const transcript = new Transcript()
+  const reading = await relay(work, stream, sink, transcript)
+  try {
+    const end = stream.finish()
+    const cost = await conclude(services, work, end, reading, transcript)
+    if (cost === undefined) return fail(sink, reading.error ?? end.error ?? canceled())
+    sink.write(stream.tail(shortUsd(cost), end.usage ?? countedUsage(work, end.output_bytes)))
+    sink.end()
+  } catch (error) {
+    services.log.error({ job: work.job._id, error }, 'A stream could not be concluded; the sweep will do it.')
+    fail(sink, error)
+  }
+}
+
+interface Reading {
+  /** What broke the stream off, if anything did. */
+  error?: unknown
+  detached: boolean
+  /** The reader had left and the bounds of reading on for nobody were reached. */
+  abandoned: boolean
+}
+
+async function relay(work: Work, stream: ChatStream, sink: Sink, transcript: Transcript): Promise<Reading> {
+  const reading: Reading = { detached: false, abandoned: false }
+  let left_at = 0
+  let left_bytes = 0
+  try {
+    for await (const chunk of stream.chunks) {
+      transcript.push(chunk)
+      if (!reading.detached) {
+        const behind = sink.write(chunk)
+        if (behind) await behind
+        if (!sink.gone) continue
+        reading.detached = true
+        left_at = Date.now()
+        drains++
+      }
+      left_bytes += chunk.length
+      reading.abandoned = drains > DRAINS_MAX || left_bytes > DRAIN_BYTES_MAX || Date.now() - left_at > DRAIN_MS_MAX
+      if (reading.abandoned) break
+    }
+    if (work.abort.signal.aborted) reading.error = work.abort.signal.reason
+  } catch (error) {
+    reading.error = reasonOf(work, error)
+  } finally {
+    if (reading.detached) drains--
+  }
+  return reading
+}
+
+/** Decides the job; answers the cost when the whole stream was charged, undefined when its reader must be told of a failure. */
+async function conclude(
+  services: Services,
+  work: Work,
+  end: StreamEnd,
+  reading: Reading,
+  transcript: Transcript,
+): Promise<bigint | undefined> {
+  if (reading.abandoned || (reading.error !== undefined && isCancel(reading.error))) {
+    await settleDelivered(services, work, end, reading.abandoned ? 'completed' : 'canceled')
+    return undefined
+  }
+  const failure = reading.error ?? end.error ?? (end.complete ? undefined : brokenOff())
+  if (failure !== undefined) {
+    reading.error = failure
+    await release(services, work, failure, 'failed')
+    return undefined
+  }
+  const outputs = reading.detached ? await storeTranscript(services, work, transcript) : []
+  return settle(services, work, { usage: chargeable(work, end), outputs })
+}
+
+const brokenOff = () => new ProviderError('bad_response', 'The stream ended without its end.')
+
+/** What was delivered is charged and nothing more; where nothing was, nothing is. */
+async function settleDelivered(
+  services: Services,
+  work: Work,
+  end: StreamEnd,
+  status: 'completed' | 'canceled',
+): Promise<void> {
+  if (end.has_output) await settle(services, work, { usage: end.usage ?? countedUsage(work, end.output_bytes), status })
+  else await release(services, work, canceled(), 'canceled')
+}
+
+function chargeable(work: Work, end: StreamEnd): Usage | undefined {
+  if (!end.has_output) return undefined
+  return end.usage ?? countedUsage(work, end.output_bytes)
+}
+
+/** After the first byte a failure is one event in the stream, then the connection closes without an end marker. */
+function fail(sink: Sink, error: unknown) {
+  if (sink.gone) return
+  const { message, type, code } = jobError(failureOf(error))
+  sink.write(Buffer.from(errorChunk({ message, type, code })))
+  sink.end()
+}

@@ -1,0 +1,148 @@
+// Everything but chat, while the caller waits: admitted, held, tried, collected, charged. A caller who leaves changes
+// nothing but that the files are kept.
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Asset, Json, Progress } from '../contract.ts'
+import type { NanoUsd } from '../ledger/money.ts'
+import type { JobOutput } from '../store/jobs.ts'
+import { admit } from './admit.ts'
+import { attemptOffers, callFor, endAttempt, reasonOf } from './attempts.ts'
+import { estimateUsage, type GeneratorOperation, generatorOf, type OutputOf, type RequestOf } from './generators.ts'
+import { type JobPlan, openJob } from './open.ts'
+import { type Bytes, fetchOutput, filesOf, keepFiles } from './outputs.ts'
+import type { Caller, Services } from './services.ts'
+import { release, settle } from './settle.ts'
+import { canceled, type Work } from './work.ts'
+
+/** How long the provider may take over work that a caller waits for, and over work that is polled. */
+export const DEADLINE_MS: Record<GeneratorOperation, number> = {
+  image: 15 * 60_000,
+  video: 60 * 60_000,
+  speech: 10 * 60_000,
+  transcription: 15 * 60_000,
+  embedding: 5 * 60_000,
+  moderation: 60_000,
+}
+
+export interface GenerationRun<Kind extends GeneratorOperation>
+  extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo'> {
+  operation: Kind
+  request: RequestOf<Kind>
+  max_cost_usd?: string
+  /** Aborts when the caller hangs up: the work goes on, and its files are kept. */
+  gone: AbortSignal
+  /** The caller wants addresses, not bytes. */
+  keep_files: boolean
+  /** Hands unfinished pictures to a caller who watches. */
+  partial?: (image: Asset, index: number) => void
+}
+
+export interface Generated<Kind extends GeneratorOperation> {
+  work: Work
+  cost: NanoUsd
+  output: OutputOf<Kind>
+  /** The output's files, in order. */
+  files: Bytes[]
+  /** The same files in storage, where they were kept. */
+  outputs: JobOutput[]
+}
+
+/** Throws Failure and ProviderError; nothing is charged then. */
+export async function runGeneration<Kind extends GeneratorOperation>(
+  services: Services,
+  caller: Caller,
+  run: GenerationRun<Kind>,
+): Promise<Generated<Kind>> {
+  const { operation, request } = run
+  const admitted = admit(services, caller, {
+    operation,
+    model: request.model,
+    ...(run.max_cost_usd !== undefined && { max_cost_usd: run.max_cost_usd }),
+    estimate: (offer) => estimateUsage(offer, operation, request),
+  })
+  const { endpoint, request_id, metadata, echo } = run
+  const work = await openJob(services, caller, admitted, {
+    operation,
+    endpoint,
+    request_id,
+    ...(metadata && { metadata }),
+    ...(echo && { echo }),
+    mode: 'sync',
+    deadline_ms: DEADLINE_MS[operation],
+  })
+  work.job.started_at = new Date()
+  try {
+    const progress = await waitFor(
+      services,
+      work,
+      operation,
+      await begin(services, work, operation, request, run.partial),
+    )
+    return await finishGeneration(services, work, operation, progress, () => run.keep_files || run.gone.aborted)
+  } catch (error) {
+    if (!work.decided) await release(services, work, reasonOf(work, error), 'failed')
+    throw reasonOf(work, error)
+  }
+}
+
+/** Starts the work at the first offer that takes it. */
+export function begin<Kind extends GeneratorOperation>(
+  services: Services,
+  work: Work,
+  operation: Kind,
+  request: RequestOf<Kind>,
+  partial?: (image: Asset, index: number) => void,
+): Promise<Progress<OutputOf<Kind>>> {
+  return attemptOffers(services, work, ({ offer }, call) => {
+    const generator = generatorOf(offer.connection, operation)
+    return generator.start({ ...request, model: offer.upstream }, partial ? { ...call, partial } : call)
+  })
+}
+
+const POLL_AFTER_MS = 1000
+
+/** Polls work that the provider does not do at once, until it is done. Throws its failure. */
+async function waitFor<Kind extends GeneratorOperation>(
+  services: Services,
+  work: Work,
+  operation: Kind,
+  first: Progress<OutputOf<Kind>>,
+) {
+  let progress = first
+  while (progress.status === 'pending') {
+    await pause(progress.poll_after_ms ?? POLL_AFTER_MS, undefined, { signal: work.abort.signal })
+    progress = await pollProvider(services, work, operation, progress.ref)
+  }
+  if (progress.status === 'failed') throw progress.error
+  return progress
+}
+
+/** One look at work under way at the offer that took it. */
+export async function pollProvider<Kind extends GeneratorOperation>(
+  services: Services,
+  work: Work,
+  operation: Kind,
+  ref: Json,
+): Promise<Progress<OutputOf<Kind>>> {
+  const admitted = work.offers[work.job.offer]
+  if (!admitted) throw new Error(`Job ${work.job._id} has lost its offer.`)
+  const generator = generatorOf(admitted.offer.connection, operation)
+  if (!generator.poll) throw new Error(`${admitted.offer.provider} answered 'pending' and cannot be polled.`)
+  return generator.poll(ref, callFor(services, work, admitted))
+}
+
+/** Files first, then the charge: a result that could not be brought here is not charged. */
+export async function finishGeneration<Kind extends GeneratorOperation>(
+  services: Services,
+  work: Work,
+  operation: Kind,
+  { output, usage }: Extract<Progress<OutputOf<Kind>>, { status: 'done' }>,
+  keep: () => boolean,
+): Promise<Generated<Kind>> {
+  const files = await Promise.all(filesOf(operation, output).map((asset) => fetchOutput(asset, work.abort.signal)))
+  const outputs = keep() ? await keepFiles(services, work.job, output, files) : []
+  const last = work.job.attempts.at(-1)
+  if (last) endAttempt(last, 'completed')
+  const cost = await settle(services, work, { usage, outputs })
+  if (cost === undefined) throw reasonOf(work, canceled())
+  return { work, cost, output, files, outputs }
+}

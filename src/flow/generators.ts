@@ -1,0 +1,106 @@
+// The generators of a connection by operation, typed, and what a request may consume where a provider does not say.
+import {
+  type Connection,
+  type EmbeddingOutput,
+  type EmbeddingRequest,
+  type Generator,
+  type ImageOutput,
+  type ImageRequest,
+  type Meters,
+  type ModerationOutput,
+  type ModerationRequest,
+  type Operation,
+  ProviderError,
+  type SpeechOutput,
+  type SpeechRequest,
+  type TranscriptionOutput,
+  type TranscriptionRequest,
+  type Usage,
+  type VideoOutput,
+  type VideoRequest,
+} from '../contract.ts'
+import type { Offer } from '../registry.ts'
+import { Failure } from './failure.ts'
+
+export interface Kinds {
+  image: { request: ImageRequest; output: ImageOutput }
+  video: { request: VideoRequest; output: VideoOutput }
+  speech: { request: SpeechRequest; output: SpeechOutput }
+  transcription: { request: TranscriptionRequest; output: TranscriptionOutput }
+  embedding: { request: EmbeddingRequest; output: EmbeddingOutput }
+  moderation: { request: ModerationRequest; output: ModerationOutput }
+}
+export type GeneratorOperation = keyof Kinds
+export type RequestOf<Kind extends GeneratorOperation> = Kinds[Kind]['request']
+export type OutputOf<Kind extends GeneratorOperation> = Kinds[Kind]['output']
+type GeneratorOf<Kind extends GeneratorOperation> = Generator<RequestOf<Kind>, OutputOf<Kind>>
+
+export const isGeneratorOperation = (operation: Operation): operation is GeneratorOperation => operation !== 'chat'
+
+/** The registry has checked that an offer does what its price file says; a job may have outlived its provider's key. */
+export function generatorOf<Kind extends GeneratorOperation>(
+  connection: Connection,
+  operation: Kind,
+): GeneratorOf<Kind> {
+  const generator = connection[operation] as GeneratorOf<Kind> | undefined
+  if (!generator) throw new ProviderError('unavailable', 'The provider of this job is not configured at the moment.')
+  return generator
+}
+
+/** An upper bound of what the offer may consume, with the facts that choose its rate. Throws Failure or ProviderError. */
+export function estimateUsage<Kind extends GeneratorOperation>(
+  offer: Offer,
+  operation: Kind,
+  request: RequestOf<Kind>,
+): Usage {
+  checkLimits(offer, request)
+  const generator = generatorOf(offer.connection, operation)
+  const facts = requestFacts(request)
+  const usage = generator.estimate?.(request, offer.upstream) ?? {
+    meters: defaultMeters(operation, request),
+    source: 'estimated' as const,
+  }
+  return { ...usage, attributes: { ...facts, ...usage.attributes } }
+}
+
+function requestFacts(request: object): Record<string, string> {
+  const facts: Record<string, string> = {}
+  for (const name of ['size', 'quality'] as const) {
+    const value = (request as Record<string, unknown>)[name]
+    if (typeof value === 'string') facts[name] = value
+  }
+  return facts
+}
+
+function defaultMeters(operation: GeneratorOperation, request: object): Meters {
+  const fields = request as Record<string, unknown>
+  const bytes = (value: unknown) => Buffer.byteLength(typeof value === 'string' ? value : JSON.stringify(value))
+  switch (operation) {
+    case 'image':
+      return { images: Number(fields.n), requests: 1 }
+    case 'video':
+      return { video_seconds: Number(fields.seconds), videos: 1, requests: 1 }
+    case 'speech':
+      return { characters: [...String(fields.input)].length, requests: 1 }
+    case 'transcription':
+      return { audio_seconds: Number(fields.seconds), requests: 1 }
+    case 'embedding':
+    case 'moderation':
+      return { input_tokens: bytes(fields.input), requests: 1 }
+  }
+}
+
+/** The limits of a price file, field by field: refused here, before any hold. */
+function checkLimits(offer: Offer, request: object): void {
+  const fields = request as Record<string, unknown>
+  for (const [name, allowed] of Object.entries(offer.limits)) {
+    const asked = fields[name]
+    if (!Array.isArray(allowed) || asked === undefined || allowed.map(String).includes(String(asked))) continue
+    throw new Failure(
+      400,
+      'invalid_value',
+      `${offer.model} takes ${name} ${allowed.join(', ')}, not ${String(asked).slice(0, 50)}.`,
+      { param: name },
+    )
+  }
+}

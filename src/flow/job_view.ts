@@ -1,0 +1,75 @@
+// A job as its owner sees it. Status and billing follow from the decision, not from the tidying after it.
+import type { Json, JsonObject } from '../contract.ts'
+import { formatUsd } from '../ledger/money.ts'
+import type { JobOutput, JobRecord } from '../store/jobs.ts'
+
+export type JobStatus = 'queued' | 'in_progress' | 'completed' | 'failed' | 'canceled' | 'expired'
+
+export function jobStatus({ state, decision }: JobRecord): JobStatus {
+  if (decision) return decision.status
+  return state === 'new' ? 'queued' : 'in_progress'
+}
+
+/** The shape of design section 8. */
+export function jobView(job: JobRecord): JsonObject {
+  return {
+    id: job._id,
+    object: 'job',
+    account_id: job.account_id,
+    operation: job.operation,
+    endpoint: job.endpoint,
+    model: job.model,
+    provider: job.offers[job.offer]?.provider ?? null,
+    status: jobStatus(job),
+    progress: job.percent,
+    created_at: seconds(job.created_at),
+    started_at: seconds(job.started_at),
+    completed_at: seconds(job.completed_at),
+    expires_at: seconds(job.expires_at),
+    deleted_at: seconds(job.deleted_at),
+    outputs: job.outputs.map((output, index) => outputView(job._id, output, index)),
+    error: job.error as Json,
+    usage: usageView(job.usage),
+    billing: billingView(job),
+    attempts: job.attempts.map(({ provider, upstream, started_at, ms, outcome }) => ({
+      provider,
+      upstream,
+      started_at: seconds(started_at),
+      ms,
+      outcome,
+    })),
+    metadata: job.metadata,
+  }
+}
+
+function outputView(job_id: string, output: JobOutput, index: number): JsonObject {
+  const { type, media_type, bytes, seconds, width, height } = output
+  return {
+    type,
+    media_type,
+    bytes,
+    ...(seconds !== null && { seconds }),
+    ...(width !== null && { width }),
+    ...(height !== null && { height }),
+    url: output.key === null ? null : `/v1/jobs/${job_id}/outputs/${index}`,
+  }
+}
+
+/** The provider's own usage object stays with us: it may name what it charges. */
+function usageView(usage: Json): Json {
+  if (typeof usage !== 'object' || usage === null || Array.isArray(usage)) return null
+  const { meters, attributes, source } = usage
+  return { meters: meters ?? {}, attributes: attributes ?? {}, source: source ?? null }
+}
+
+function billingView({ state, hold, cost, lines, nonce, decision }: JobRecord): JsonObject {
+  const status = decision ? (cost === null ? 'released' : 'settled') : state === 'new' && nonce === '' ? 'none' : 'held'
+  return {
+    status,
+    hold_usd: formatUsd(hold),
+    cost_usd: decision ? formatUsd(cost ?? 0n) : null,
+    lines,
+  }
+}
+
+export const seconds = (at: Date | null | undefined): number | null => (at ? Math.floor(at.getTime() / 1000) : null)

@@ -1,0 +1,129 @@
+// Ending a job: what it costs, the decision that says so (S5), and the hand-over of what follows to the ledger.
+import type { Json, Usage } from '../contract.ts'
+import type { Charge } from '../ledger/decide.ts'
+import type { NanoUsd } from '../ledger/money.ts'
+import { cost, UnpricedUsage } from '../pricing/cost.ts'
+import type { JobDecision, JobError, JobOutput, JobRecord } from '../store/jobs.ts'
+import type { AdmittedOffer } from './admit.ts'
+import { type Failure, failureOf } from './failure.ts'
+import type { Services } from './services.ts'
+import { endWork, type Work } from './work.ts'
+
+export interface Delivered {
+  /** What was consumed; undefined when nothing that is charged for was made (an empty answer). */
+  usage: Usage | undefined
+  status?: 'completed' | 'canceled'
+  outputs?: JobOutput[]
+}
+
+/** Charges the job, durably, and answers the cost; undefined if the job was decided otherwise before (canceled, taken over). */
+export async function settle(services: Services, work: Work, delivered: Delivered): Promise<NanoUsd | undefined> {
+  const served = work.offers[work.job.offer] ?? work.offers[0]
+  if (!served) throw new Error(`Job ${work.job._id} has no offer.`)
+  const usage = delivered.usage && withRequestFacts(delivered.usage, served.estimate)
+  const charge = chargeFor(services, work.job, served, usage)
+  const outputs = delivered.outputs ?? []
+  const won = await decide(services, work, {
+    status: delivered.status ?? 'completed',
+    charge,
+    ...(usage && { usage: usage as unknown as Json }),
+    outputs,
+    ...(outputs.length > 0 && { expires_at: new Date(Date.now() + services.config.retention_days * 86_400_000) }),
+  })
+  return won ? charge.cost : undefined
+}
+
+/** Gives the hold back; false if the job was decided otherwise before. */
+export async function release(
+  services: Services,
+  work: Work,
+  error: unknown,
+  status: 'failed' | 'canceled' | 'expired',
+): Promise<boolean> {
+  return decide(services, work, { status, error: jobError(failureOf(error)) })
+}
+
+interface Ending {
+  status: JobDecision['status']
+  charge?: Charge
+  error?: JobError
+  usage?: Json
+  outputs?: JobOutput[]
+  expires_at?: Date
+}
+
+async function decide(services: Services, work: Work, ending: Ending): Promise<boolean> {
+  const { job } = work
+  const decided_at = new Date()
+  work.decided = true
+  try {
+    const won = await services.ledger.decide({
+      job_id: job._id,
+      nonce: job.nonce,
+      by: services.router_id,
+      offer: job.offer,
+      attempts: job.attempts,
+      ...(job.started_at && { started_at: job.started_at }),
+      ...ending,
+    })
+    if (won) finish(services, job, ending.charge?.cost, decided_at)
+    return won
+  } finally {
+    endWork(work)
+  }
+}
+
+/** What follows a durable decision, in the background: if it fails here, the sweep redoes it from the job. */
+export function finish(services: Services, job: JobRecord, charged: NanoUsd | undefined, decided_at: Date): void {
+  const { _id: job_id, account_id, key_id, nonce, hold } = job
+  services.ledger
+    .finish({ job_id, account_id, key_id, nonce, hold, cost: charged, decided_at })
+    .catch((error: unknown) =>
+      services.log.error({ job: job_id, error }, 'A decided job could not be finished yet; the sweep will do it.'),
+    )
+}
+
+/** The rates are chosen by the request's own facts, unless the provider says that it did otherwise. */
+function withRequestFacts(usage: Usage, estimate: Usage): Usage {
+  return { ...usage, attributes: { ...estimate.attributes, ...usage.attributes } }
+}
+
+function chargeFor(
+  services: Services,
+  job: JobRecord,
+  { offer, quote, estimate }: AdmittedOffer,
+  usage: Usage | undefined,
+): Charge {
+  if (!usage) return { cost: 0n, list_cost: 0n, lines: [] }
+  try {
+    const exact = cost(usage, quote)
+    return capped(services, job, {
+      cost: exact.amount,
+      list_cost: exact.list_amount,
+      lines: exact.lines as unknown as Json[],
+    })
+  } catch (error) {
+    if (!(error instanceof UnpricedUsage)) throw error
+    // The work is done and delivered: its price as quoted beforehand stands, and the operator hears of it.
+    services.log.error(
+      { job: job._id, model: offer.model, provider: offer.provider, reason: error.message },
+      'The provider reported a usage without a price; the estimate was charged.',
+    )
+    const quoted = cost(estimate, quote)
+    return { cost: quoted.amount, list_cost: quoted.list_amount, lines: quoted.lines as unknown as Json[] }
+  }
+}
+
+/** The hold is an upper bound by construction; should a provider report more, the caller still pays no more than was held. */
+function capped(services: Services, job: JobRecord, charge: Charge): Charge {
+  if (charge.cost <= job.hold) return charge
+  services.log.error(
+    { job: job._id, model: job.model, cost: charge.cost.toString(), hold: job.hold.toString() },
+    'The cost exceeds the hold; only the hold was charged.',
+  )
+  return { ...charge, cost: job.hold }
+}
+
+export function jobError({ status, code, message, param }: Failure): JobError {
+  return { code, message, type: status < 500 ? 'invalid_request_error' : 'server_error', param: param ?? null }
+}

@@ -1,0 +1,182 @@
+// One step of an asynchronous job: its start, or one look at it, and what follows from what the provider says. The
+// intent to submit is written first; what may have been submitted before is never blindly submitted again.
+import { type Json, type JsonObject, type Progress, ProviderError, type Usage } from '../contract.ts'
+import type { Quote } from '../pricing/schema.ts'
+import type { JobRecord } from '../store/jobs.ts'
+import type { AdmittedOffer } from './admit.ts'
+import { callFor } from './attempts.ts'
+import { chatAnswer } from './chat.ts'
+import { begin, finishGeneration, pollProvider } from './generate.ts'
+import {
+  type GeneratorOperation,
+  generatorOf,
+  isGeneratorOperation,
+  type OutputOf,
+  type RequestOf,
+} from './generators.ts'
+import { storeJson } from './outputs.ts'
+import { readRequest } from './requests.ts'
+import type { Services } from './services.ts'
+import { release } from './settle.ts'
+import { beginWork, deadlinePassed, endWork, isCancel, isStopping, type Work } from './work.ts'
+
+/** Between polls where the provider names no time: growing from the first to the second, with a fifth of jitter. */
+const POLL_MS_MIN = 1000
+const POLL_MS_MAX = 30_000
+const POLL_GROWTH = 1.5
+
+/** Works on a claimed job until it is handed back or decided. */
+export async function step(services: Services, job: JobRecord): Promise<void> {
+  const work = beginWork({ job, offers: offersOf(services, job), abort: new AbortController(), decided: false })
+  try {
+    if (isGeneratorOperation(job.operation)) await stepGeneration(services, work, job.operation)
+    else await stepChat(services, work)
+  } catch (error) {
+    if (!work.decided) await giveUp(services, work, error)
+  } finally {
+    endWork(work)
+  }
+}
+
+async function giveUp(services: Services, work: Work, error: unknown): Promise<void> {
+  const { signal } = work.abort
+  if (isStopping(signal.reason)) return handBack(services, work, 0)
+  if (!signal.aborted) return void (await release(services, work, error, 'failed'))
+  await release(services, work, signal.reason, isCancel(signal.reason) ? 'canceled' : 'expired')
+}
+
+/** The job's own quotes, with the connections of today. */
+export function offersOf(services: Services, job: JobRecord): AdmittedOffer[] {
+  const registry = services.registry()
+  return job.offers.map(({ provider, upstream, quote, estimate }) => {
+    const listed = registry.offers.get(job.model)?.find((each) => each.provider === provider)
+    const connection = registry.connection(provider) ?? {}
+    return {
+      offer: { model: job.model, provider, upstream, connection, limits: listed?.limits ?? {} },
+      quote: quote as unknown as Quote,
+      estimate: estimate as unknown as Usage,
+      cost: job.hold,
+    }
+  })
+}
+
+async function stepChat(services: Services, work: Work): Promise<void> {
+  const { job } = work
+  if (job.state === 'running') throw interrupted()
+  await markSubmitting(services, work)
+  const body = (await readRequest(services, job)) as JsonObject
+  await chatAnswer(services, work, body, async (json) => [await storeJson(services, job, json)])
+}
+
+async function stepGeneration<Kind extends GeneratorOperation>(
+  services: Services,
+  work: Work,
+  operation: Kind,
+): Promise<void> {
+  const { job } = work
+  if (job.ref !== null) return look(services, work, operation, job.ref)
+  if (job.state === 'running' && !isRepeatable(work, operation)) throw interrupted()
+  await markSubmitting(services, work)
+  const request = (await readRequest(services, job)) as unknown as RequestOf<Kind>
+  await conclude(services, work, operation, await begin(services, work, operation, request))
+}
+
+/** The router died between asking the provider and hearing its answer: what cannot be known is given back, and said. */
+const interrupted = () =>
+  new ProviderError(
+    'unavailable',
+    'The router was interrupted while the work was submitted, and cannot know whether it was.',
+  )
+
+const isRepeatable = (work: Work, operation: GeneratorOperation) => {
+  const admitted = work.offers[work.job.offer]
+  return admitted !== undefined && generatorOf(admitted.offer.connection, operation).repeatable === true
+}
+
+async function markSubmitting(services: Services, { job }: Work): Promise<void> {
+  job.state = 'running'
+  job.started_at ??= new Date()
+  await services.job_writes.change({
+    job_id: job._id,
+    fence: job.lease.fence,
+    set: { state: 'running', started_at: job.started_at, nonce: job.nonce },
+  })
+}
+
+/** A poll that fails says nothing about the work: the job waits for the next one, until its deadline. */
+async function look<Kind extends GeneratorOperation>(
+  services: Services,
+  work: Work,
+  operation: Kind,
+  ref: Json,
+): Promise<void> {
+  const overdue = work.job.deadline.getTime() <= Date.now()
+  let progress: Progress<OutputOf<Kind>>
+  try {
+    progress = await pollProvider(services, work, operation, ref)
+  } catch (error) {
+    if (overdue || work.abort.signal.aborted || !(error instanceof ProviderError))
+      return expire(services, work, operation, error)
+    services.log.warn(
+      { job: work.job._id, kind: error.kind, reason: error.message },
+      'A poll failed; the job is looked at again later.',
+    )
+    return handBack(services, work, error.detail.retry_after_ms ?? pollAfter(work))
+  }
+  if (progress.status === 'pending' && overdue) return expire(services, work, operation, deadlinePassed())
+  await conclude(services, work, operation, progress)
+}
+
+async function expire(services: Services, work: Work, operation: GeneratorOperation, error: unknown): Promise<void> {
+  if (work.job.deadline.getTime() > Date.now()) throw error
+  await cancelUpstream(services, work, operation)
+  await release(services, work, deadlinePassed(), 'expired')
+}
+
+async function conclude<Kind extends GeneratorOperation>(
+  services: Services,
+  work: Work,
+  operation: Kind,
+  progress: Progress<OutputOf<Kind>>,
+): Promise<void> {
+  const { job } = work
+  if (progress.status === 'done') return void (await finishGeneration(services, work, operation, progress, () => true))
+  if (progress.status === 'failed') return void (await release(services, work, progress.error, 'failed'))
+  job.ref = progress.ref
+  job.percent = Math.min(99, Math.max(job.percent, Math.round(progress.percent ?? 0)))
+  await handBack(services, work, progress.poll_after_ms ?? pollAfter(work))
+}
+
+function pollAfter({ job }: Work): number {
+  const grown = Math.min(POLL_MS_MAX, POLL_MS_MIN * POLL_GROWTH ** job.polls)
+  return grown * (0.8 + Math.random() * 0.4)
+}
+
+/** The job waits, under nobody's name, until the next look; never past its deadline. */
+async function handBack(services: Services, { job }: Work, after_ms: number): Promise<void> {
+  const { ref, percent, offer, attempts, polls, nonce } = job
+  const poll_at = new Date(Math.max(Date.now(), Math.min(Date.now() + after_ms, job.deadline.getTime())))
+  await services.job_writes.change({
+    job_id: job._id,
+    fence: job.lease.fence,
+    set: { ref, percent, offer, attempts, nonce, polls: polls + 1 },
+    poll_at,
+  })
+  services.wake(poll_at)
+}
+
+/** Tells the provider to stop, where it can be told; that it cannot be reached changes nothing for the caller. */
+export async function cancelUpstream(services: Services, work: Work, operation: GeneratorOperation): Promise<void> {
+  const admitted = work.offers[work.job.offer]
+  const { ref } = work.job
+  if (!admitted || ref === null) return
+  const signal = AbortSignal.timeout(10_000)
+  try {
+    await generatorOf(admitted.offer.connection, operation).cancel?.(ref, {
+      ...callFor(services, work, admitted),
+      signal,
+    })
+  } catch (error) {
+    services.log.warn({ job: work.job._id, error }, 'The provider could not be told to stop.')
+  }
+}

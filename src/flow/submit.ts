@@ -1,0 +1,61 @@
+// Accepting a job for the worker: everything is admitted, held and written before the caller is told that it is queued.
+import type { JsonObject } from '../contract.ts'
+import type { JobRecord } from '../store/jobs.ts'
+import { type Admitted, admit } from './admit.ts'
+import { admitChat, CHAT_DEADLINE_MS } from './chat.ts'
+import { DEADLINE_MS } from './generate.ts'
+import { estimateUsage, type GeneratorOperation, type RequestOf } from './generators.ts'
+import { newId } from './ids.ts'
+import { type JobPlan, openJob } from './open.ts'
+import { keepRequest } from './requests.ts'
+import type { Caller, Services } from './services.ts'
+import { endWork } from './work.ts'
+
+export interface Submission extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo'> {
+  max_cost_usd?: string
+}
+
+/** Queues work of any kind but chat. Throws Failure and ProviderError, as a synchronous call would. */
+export async function submitGeneration<Kind extends GeneratorOperation>(
+  services: Services,
+  caller: Caller,
+  operation: Kind,
+  request: RequestOf<Kind>,
+  submission: Submission,
+): Promise<JobRecord> {
+  const admitted = admit(services, caller, {
+    operation,
+    model: request.model,
+    ...(submission.max_cost_usd !== undefined && { max_cost_usd: submission.max_cost_usd }),
+    estimate: (offer) => estimateUsage(offer, operation, request),
+  })
+  return queue(services, caller, admitted, { ...submission, operation, deadline_ms: DEADLINE_MS[operation] }, request)
+}
+
+/** Queues a chat; its answer will be the JSON of a chat completion. */
+export async function submitChat(
+  services: Services,
+  caller: Caller,
+  body: JsonObject,
+  submission: Submission,
+): Promise<JobRecord> {
+  const admitted = admitChat(services, caller, body, submission.max_cost_usd)
+  return queue(services, caller, admitted, { ...submission, operation: 'chat', deadline_ms: CHAT_DEADLINE_MS }, body)
+}
+
+async function queue(
+  services: Services,
+  caller: Caller,
+  admitted: Admitted,
+  plan: Omit<JobPlan, 'mode'>,
+  request: object,
+): Promise<JobRecord> {
+  const id = newId('job')
+  const kept = await keepRequest(services, caller.account_id, id, request)
+  const work = await openJob(services, caller, admitted, { ...plan, ...kept, id, mode: 'async' })
+  // From here on any router's worker may take it.
+  await services.job_writes.change({ job_id: id, fence: 0, set: { nonce: work.job.nonce }, poll_at: new Date() })
+  endWork(work)
+  services.wake()
+  return work.job
+}
