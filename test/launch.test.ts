@@ -22,7 +22,7 @@ const LOCK = {
 const NPM = `#!/bin/sh
 echo "$@" >> npm.log
 echo 'npm chatter'
-sleep 0.3
+sleep 0.1
 mkdir -p node_modules/node
 cp bin/fetch-node.mjs node_modules/node/installArchSpecificPackage.js
 cp package-lock.json node_modules/.package-lock.json
