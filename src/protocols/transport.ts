@@ -44,7 +44,7 @@ export function networkError(cause: unknown, provider: string): ProviderError {
     return new ProviderError('timeout', `${provider} did not answer in time.`, { cause })
   }
   if (names.includes('AbortError')) return new ProviderError('canceled', 'The call was canceled.', { cause })
-  if (codes.some((code) => code.startsWith('HPE_') || BAD_ANSWER_CODES.has(code))) {
+  if (names.includes('HTTPParserError') || codes.some((code) => BAD_ANSWER_CODES.has(code))) {
     return new ProviderError('bad_response', `${provider} answered with something that is not HTTP.`, { cause })
   }
   return new ProviderError('unavailable', `${provider} could not be reached, or broke off the connection.`, { cause })
