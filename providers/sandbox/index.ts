@@ -7,6 +7,8 @@ import { createClips } from './clips.ts'
 import { sandboxEmbedding } from './embedding.ts'
 import { sandboxImage } from './image.ts'
 import { rememberFirstTimes } from './orders.ts'
+import { sandboxSpeech } from './speech.ts'
+import { sandboxTranscription } from './transcription.ts'
 import { sandboxVideo } from './video.ts'
 
 export default defineProvider({
@@ -20,6 +22,8 @@ export default defineProvider({
       chat: [sandboxChat(firstTime)],
       image: sandboxImage(firstTime),
       video: sandboxVideo(firstTime, createClips()),
+      speech: sandboxSpeech(firstTime),
+      transcription: sandboxTranscription(firstTime),
       embedding: sandboxEmbedding(firstTime),
     }
   },
