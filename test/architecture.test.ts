@@ -72,8 +72,13 @@ const LAYERS: Layer[] = [
     may: ['registry', 'ledger', 'money', 'pricing', 'media', 'store', 'protocols', 'contract', 'config'],
     instead: 'A job knows nothing of HTTP: return values, and let the route answer',
   },
-  { name: 'http', at: 'src/http/', may: ['flow', 'contract', 'protocols'], instead: 'Ask flow' },
-  { name: 'routes', at: 'src/routes/', may: ['flow', 'http', 'contract'], instead: 'Put it into flow and call that' },
+  { name: 'http', at: 'src/http/', may: ['flow', 'protocols', 'money', 'contract'], instead: 'Ask flow' },
+  {
+    name: 'routes',
+    at: 'src/routes/',
+    may: ['flow', 'http', 'protocols', 'money', 'contract'],
+    instead: 'Put it into flow and call that',
+  },
   {
     name: 'providers',
     at: 'providers/',
