@@ -4,7 +4,7 @@ import type { JsonObject, Usage } from '../contract.ts'
 import { type NanoUsd, shortUsd } from '../ledger/money.ts'
 import { encodeAnswer } from '../protocols/openai-chat/answer.ts'
 import { inputUpperBound } from '../protocols/openai-chat/estimate.ts'
-import type { JobOutput } from '../store/jobs.ts'
+import type { JobOutput, JobRecord } from '../store/jobs.ts'
 import { type Admitted, type AdmittedOffer, admit, type ServingOffer } from './admit.ts'
 import { attemptOffers, reasonOf } from './attempts.ts'
 import {
@@ -36,6 +36,7 @@ export interface ChatRun {
   max_cost_usd?: string
   /** Aborts when the caller hangs up. */
   gone: AbortSignal
+  opened?: (job: JobRecord) => void
 }
 
 export interface ChatJson {
@@ -48,7 +49,8 @@ export interface ChatJson {
 /** A stream whose first bytes have come: from here on the answer is a 200 and failures are events. */
 export interface ChatStreaming {
   work: Work
-  deliver(sink: Sink): Promise<void>
+  /** Answers the cost of a stream that was delivered whole. */
+  deliver(sink: Sink): Promise<NanoUsd | undefined>
 }
 
 /** Throws Failure and ProviderError; nothing is charged then. */
@@ -110,6 +112,7 @@ async function open(services: Services, caller: Caller, run: ChatRun): Promise<W
     mode: 'sync',
     deadline_ms: CHAT_DEADLINE_MS,
     request_id: run.request_id,
+    ...(run.opened && { opened: run.opened }),
   })
   start(services, work)
   return work

@@ -1,7 +1,7 @@
 // Delivering a stream: bytes go on as they come and as fast as the reader takes them; the charge is durable before the
 // last of them. A reader who leaves has detached: the work is read to its end, within bounds, and stays readable as a job.
 import { ProviderError, type Usage } from '../contract.ts'
-import { shortUsd } from '../ledger/money.ts'
+import { type NanoUsd, shortUsd } from '../ledger/money.ts'
 import { errorChunk } from '../protocols/openai-chat/answer.ts'
 import { reasonOf } from './attempts.ts'
 import type { ChatStream, StreamEnd } from './chat_stream.ts'
@@ -19,8 +19,13 @@ const DRAIN_MS_MAX = 60_000
 const DRAIN_BYTES_MAX = 8 * 2 ** 20
 let drains = 0
 
-/** Never rejects: whatever happens is told to the reader in the stream, and to the log. */
-export async function deliver(services: Services, work: Work, stream: ChatStream, sink: Sink): Promise<void> {
+/** Answers the cost of a whole stream. Never rejects: whatever happens is told to the reader in the stream, and to the log. */
+export async function deliver(
+  services: Services,
+  work: Work,
+  stream: ChatStream,
+  sink: Sink,
+): Promise<NanoUsd | undefined> {
   const transcript = new Transcript()
   const reading = await relay(work, stream, sink, transcript)
   try {
@@ -29,9 +34,10 @@ export async function deliver(services: Services, work: Work, stream: ChatStream
     if (cost === undefined) return fail(sink, reading.error ?? end.error ?? canceled())
     sink.write(stream.tail(shortUsd(cost), end.usage ?? countedUsage(work, end.output_bytes)))
     sink.end()
+    return cost
   } catch (error) {
     services.log.error({ job: work.job._id, error }, 'A stream could not be concluded; the sweep will do it.')
-    fail(sink, error)
+    return fail(sink, error)
   }
 }
 
@@ -112,7 +118,7 @@ function chargeable(work: Work, end: StreamEnd): Usage | undefined {
 }
 
 /** After the first byte a failure is one event in the stream, then the connection closes without an end marker. */
-function fail(sink: Sink, error: unknown) {
+function fail(sink: Sink, error: unknown): undefined {
   if (sink.gone) return
   const { message, type, code } = jobError(failureOf(error))
   sink.write(Buffer.from(errorChunk({ message, type, code })))

@@ -24,7 +24,7 @@ export const DEADLINE_MS: Record<GeneratorOperation, number> = {
 }
 
 export interface GenerationRun<Kind extends GeneratorOperation>
-  extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo'> {
+  extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo' | 'opened'> {
   operation: Kind
   request: RequestOf<Kind>
   max_cost_usd?: string
@@ -59,13 +59,14 @@ export async function runGeneration<Kind extends GeneratorOperation>(
     ...(run.max_cost_usd !== undefined && { max_cost_usd: run.max_cost_usd }),
     estimate: (offer) => estimateUsage(offer, operation, request),
   })
-  const { endpoint, request_id, metadata, echo } = run
+  const { endpoint, request_id, metadata, echo, opened } = run
   const work = await openJob(services, caller, admitted, {
     operation,
     endpoint,
     request_id,
     ...(metadata && { metadata }),
     ...(echo && { echo }),
+    ...(opened && { opened }),
     mode: 'sync',
     deadline_ms: DEADLINE_MS[operation],
   })

@@ -23,11 +23,14 @@ export interface JobPlan {
   echo?: JsonObject
   metadata?: Record<string, string>
   id?: string
+  /** Told as soon as the job has an identity, so that even a refusal can name it. */
+  opened?: (job: JobRecord) => void
 }
 
 /** Throws Failure: insufficient_credits or key_budget_exhausted (402); StoreUnavailable. Nothing stays held then. */
 export async function openJob(services: Services, caller: Caller, admitted: Admitted, plan: JobPlan): Promise<Work> {
   const job = newJob(services, caller, admitted, plan)
+  plan.opened?.(job)
   const work = beginWork({ job, offers: admitted.offers, abort: new AbortController(), decided: false })
   let outcome: HoldOutcome
   try {

@@ -11,7 +11,7 @@ import { keepRequest } from './requests.ts'
 import type { Caller, Services } from './services.ts'
 import { endWork } from './work.ts'
 
-export interface Submission extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo'> {
+export interface Submission extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo' | 'opened'> {
   max_cost_usd?: string
 }
 

@@ -1,0 +1,76 @@
+// /v1/jobs: every piece of work of the account, whatever its kind: list, look, watch, fetch, cancel, delete.
+import { z } from 'zod'
+import { OPERATIONS } from '../contract.ts'
+import { Failure } from '../flow/failure.ts'
+import { jobView } from '../flow/job_view.ts'
+import { cancelJob, deleteJob, findJob, jobChanges, listJobs } from '../flow/jobs.ts'
+import type { Services } from '../flow/services.ts'
+import { clientSignal } from '../http/abort.ts'
+import type { ApiRouter, RouteContext } from '../http/context.ts'
+import { sendFile } from '../http/download.ts'
+import { streamBody } from '../http/sse.ts'
+import { listOf, pageQuery, readQuery } from './list.ts'
+
+const query = z.strictObject({
+  ...pageQuery,
+  operation: z.enum(OPERATIONS).optional(),
+  model: z.string().max(200).optional(),
+  status: z.enum(['queued', 'in_progress', 'completed', 'failed', 'canceled', 'expired']).optional(),
+})
+
+export function jobRoutes(router: ApiRouter, services: Services): void {
+  router.get('/v1/jobs', async (context) => {
+    const { operation, model, status, ...page } = readQuery(context, query)
+    const { account_id } = context.state.caller
+    const filter = { ...(operation && { operation }), ...(model !== undefined && { model }), ...(status && { status }) }
+    const { jobs, has_more } = await listJobs(services, { account_id, ...filter, ...page })
+    context.body = listOf(jobs.map(jobView), has_more)
+  })
+  router.get('/v1/jobs/:id', async (context) => {
+    context.body = jobView(await ownJob(services, context))
+  })
+  router.get('/v1/jobs/:id/events', async (context) => {
+    await ownJob(services, context)
+    await streamBody(context, events(services, context))
+  })
+  router.get('/v1/jobs/:id/outputs/:n', (context) => output(services, context))
+  router.post('/v1/jobs/:id/cancel', async (context) => {
+    context.body = jobView(await cancelJob(services, context.state.caller.account_id, idOf(context)))
+  })
+  router.delete('/v1/jobs/:id', async (context) => {
+    const id = idOf(context)
+    await deleteJob(services, context.state.caller.account_id, id)
+    context.body = { id, object: 'job.deleted', deleted: true }
+  })
+}
+
+const idOf = (context: RouteContext): string => String(context.params.id)
+
+const ownJob = (services: Services, context: RouteContext) =>
+  findJob(services, context.state.caller.account_id, idOf(context))
+
+/** One event for each change, named after the status, the whole job as its data; the last one ends the stream. */
+async function* events(services: Services, context: RouteContext) {
+  for await (const job of jobChanges(services, context.state.caller.account_id, idOf(context), clientSignal(context))) {
+    const view = jobView(job)
+    yield `event: job.${String(view.status)}\ndata: ${JSON.stringify(view)}\n\n`
+  }
+}
+
+async function output(services: Services, context: RouteContext): Promise<void> {
+  const job = await ownJob(services, context)
+  const { n } = context.params
+  const file = /^\d{1,3}$/.test(String(n)) ? job.outputs[Number(n)] : undefined
+  if (!file && !job.decision)
+    throw new Failure(409, 'job_not_finished', 'The job has no outputs yet. Wait until its status is completed.', {
+      param: 'id',
+    })
+  if (!file)
+    throw new Failure(404, 'output_not_found', `The job has no output ${String(n)}; it has ${job.outputs.length}.`, {
+      param: 'n',
+    })
+  if (file.key === null)
+    throw new Failure(404, 'output_expired', 'This output was removed when its time was over.', { param: 'n' })
+  const { media_type, bytes, sha256 } = file
+  await sendFile(context, services.storage, file.key, { media_type, bytes, sha256 })
+}
