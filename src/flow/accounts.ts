@@ -38,23 +38,23 @@ export interface UserFields {
 /** Throws Failure email_taken. The account is opened first: a user without one would be of no use. */
 export async function createUser(services: AccountServices, fields: UserFields, by: string): Promise<UserView> {
   const { store } = services
-  const user: UserRecord = {
-    _id: newId('usr'),
+  const _id = newId('usr')
+  const user: Omit<UserRecord, '_id'> = {
     name: fields.name,
     email: fields.email ?? null,
     account_id: newId('acc'),
     created_at: new Date(),
   }
-  await checkEmail(services, user.email, user._id)
+  await checkEmail(services, user.email, _id)
   await openAccount(store, user.account_id, user.name)
-  await emailOnce(user.email, () => store.users.updateOne({ _id: user._id }, { $setOnInsert: user }, { upsert: true }))
+  await emailOnce(user.email, () => store.users.updateOne({ _id }, { $setOnInsert: user }, { upsert: true }))
   await audit(services, {
     by,
     action: 'user.create',
-    subject: user._id,
+    subject: _id,
     detail: { name: user.name, email: user.email },
   })
-  return getUser(services, user._id)
+  return getUser(services, _id)
 }
 
 /** Throws Failure user_not_found. */

@@ -60,9 +60,9 @@ export async function grantCredits(
 }
 
 /** The audit line holds the answer as first given: a repetition reads it there, and is not recorded again. */
-async function recorded({ store }: Pick<Services, 'store'>, line: AuditRecord): Promise<GrantView> {
-  await repeatUntilKnown(() => store.audit.updateOne({ _id: line._id }, { $setOnInsert: line }, { upsert: true }))
-  const first = await repeatUntilKnown(() => store.audit.findOne({ _id: line._id }))
+async function recorded({ store }: Pick<Services, 'store'>, { _id, ...line }: AuditRecord): Promise<GrantView> {
+  await repeatUntilKnown(() => store.audit.updateOne({ _id }, { $setOnInsert: line }, { upsert: true }))
+  const first = await repeatUntilKnown(() => store.audit.findOne({ _id }))
   return (first ?? line).detail as unknown as GrantView
 }
 

@@ -55,8 +55,8 @@ export async function createKey(
   const user = await repeatUntilKnown(() => store.users.findOne({ _id: user_id }))
   if (!user) throw userNotFound(user_id)
   const text = newKeyText()
-  const key: KeyRecord = {
-    _id: newId('key'),
+  const _id = newId('key')
+  const key: Omit<KeyRecord, '_id'> = {
     hash: hashOfKey(text),
     prefix: prefixOfKey(text),
     user_id,
@@ -68,15 +68,15 @@ export async function createKey(
     last_used_at: null,
   }
   // Its limit stands before the key can be used.
-  await limitKey(store, key.account_id, key._id, key.limit)
-  await repeatUntilKnown(() => store.keys.updateOne({ _id: key._id }, { $setOnInsert: key }, { upsert: true }))
+  await limitKey(store, key.account_id, _id, key.limit)
+  await repeatUntilKnown(() => store.keys.updateOne({ _id }, { $setOnInsert: key }, { upsert: true }))
   await audit(services, {
     by,
     action: 'key.create',
-    subject: key._id,
+    subject: _id,
     detail: { user_id, prefix: key.prefix, ...detailOf(fields) },
   })
-  return { ...(await getKey(services, key._id)), key: text }
+  return { ...(await getKey(services, _id)), key: text }
 }
 
 /** Throws Failure key_not_found. */

@@ -37,34 +37,23 @@ function notFound(method: string, path: string, documented: Documented[]): Failu
 
 const cut = (path: string) => (path.length > 100 ? `${path.slice(0, 100)}…` : path)
 
-/** The commonest mistakes first: a base URL without /v1, or with it twice, or a slash too many; then slips of the pen. */
+/** What was perhaps meant: a base URL without /v1 or with it twice, a slash too many, a singular, a wrong method. */
 function nearest(method: string, path: string, documented: Documented[]): Documented | undefined {
-  const bare = withoutVersion(path)
-  if (bare.length > 60) return undefined
-  let best: { route: Documented; distance: number } | undefined
-  for (const route of documented) {
-    const distance = editDistance(bare, withoutVersion(route.path)) + (route.method === method ? 0 : 0.5)
-    if (!best || distance < best.distance) best = { route, distance }
-  }
-  return best && best.distance <= Math.max(2, bare.length / 4) ? best.route : undefined
+  const asked = segments(path)
+  const alike = documented.filter((route) => {
+    const known = segments(route.path)
+    return (
+      asked.length > 0 && known.length === asked.length && known.every((each, place) => near(each, asked[place] ?? ''))
+    )
+  })
+  return alike.find((route) => route.method === method) ?? alike[0]
 }
 
-const withoutVersion = (path: string) =>
+const near = (known: string, asked: string) =>
+  known.startsWith(':') || known === asked || known === `${asked}s` || `${known}s` === asked
+
+const segments = (path: string) =>
   path
     .toLowerCase()
-    .replace(/\/+/g, '/')
-    .replace(/^(?:\/v1)+(?=\/)/, '')
-    .replace(/\/$/, '')
-
-function editDistance(from: string, to: string): number {
-  let above = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (let row = 1; row <= from.length; row++) {
-    const line = [row]
-    for (let column = 1; column <= to.length; column++) {
-      const replaced = (above[column - 1] ?? 0) + (from[row - 1] === to[column - 1] ? 0 : 1)
-      line.push(Math.min(replaced, (above[column] ?? 0) + 1, (line[column - 1] ?? 0) + 1))
-    }
-    above = line
-  }
-  return above[to.length] ?? 0
-}
+    .split('/', 20)
+    .filter((segment) => segment !== '' && segment !== 'v1')
