@@ -3,6 +3,10 @@
 import type { Json, JsonObject } from '../../src/contract.ts'
 
 const DEEPEST = 24
+// A schema may require a thousand items or itself many times over: what goes beyond these is left out or null.
+const MOST_VALUES = 2000
+const MOST_ITEMS = 100
+const LONGEST_STRING = 10_000
 const FORMATS: Record<string, string> = {
   'date-time': '2026-01-01T00:00:00Z',
   date: '2026-01-01',
@@ -12,37 +16,47 @@ const FORMATS: Record<string, string> = {
   uuid: '00000000-0000-4000-8000-000000000000',
 }
 
-export function exampleOf(schema: Json | undefined, root: JsonObject = asObject(schema), depth = 0): Json {
+/** The whole schema, for its references, and how many values may still be made. */
+interface Work {
+  root: JsonObject
+  values_left: number
+}
+
+export function exampleOf(schema: JsonObject): Json {
+  return example(schema, { root: schema, values_left: MOST_VALUES }, 0)
+}
+
+function example(schema: Json | undefined, work: Work, depth: number): Json {
   const rules = asObject(schema)
-  if (depth > DEEPEST) return null
-  if (typeof rules.$ref === 'string') return exampleOf(resolve(rules.$ref, root), root, depth + 1)
+  if (depth > DEEPEST || work.values_left-- <= 0) return null
+  if (typeof rules.$ref === 'string') return example(resolve(rules.$ref, work.root), work, depth + 1)
   if ('const' in rules) return rules.const ?? null
   if (Array.isArray(rules.enum)) return rules.enum[0] ?? null
   for (const choice of [rules.anyOf, rules.oneOf]) {
-    if (Array.isArray(choice))
-      return exampleOf({ ...rules, anyOf: null, oneOf: null, ...asObject(choice[0]) }, root, depth + 1)
+    if (Array.isArray(choice)) {
+      return example({ ...rules, anyOf: null, oneOf: null, ...asObject(choice[0]) }, work, depth + 1)
+    }
   }
-  if (Array.isArray(rules.allOf)) return exampleOf(merge(rules, rules.allOf, root), root, depth + 1)
-  return exampleOfType(typeOf(rules), rules, root, depth)
+  if (Array.isArray(rules.allOf)) return example(merge(rules, rules.allOf, work.root), work, depth + 1)
+  return exampleOfType(typeOf(rules), rules, work, depth)
 }
 
-function exampleOfType(type: string, rules: JsonObject, root: JsonObject, depth: number): Json {
-  if (type === 'object') return exampleObject(rules, root, depth)
+function exampleOfType(type: string, rules: JsonObject, work: Work, depth: number): Json {
+  if (type === 'object') return exampleObject(rules, work, depth)
   if (type === 'array') {
-    const first = Array.isArray(rules.prefixItems) ? rules.prefixItems : []
-    const length = Math.max(numberOr(rules.minItems, 0), first.length)
-    return Array.from({ length }, (_, index) => exampleOf(first[index] ?? rules.items, root, depth + 1))
+    const first = asArray(rules.prefixItems)
+    const length = Math.min(MOST_ITEMS, Math.max(0, numberOr(rules.minItems, 0), first.length))
+    return Array.from({ length }, (_, index) => example(first[index] ?? rules.items, work, depth + 1))
   }
   if (type === 'string') return exampleString(rules)
   if (type === 'integer' || type === 'number') return exampleNumber(rules, type === 'integer')
   return type === 'boolean' ? true : null
 }
 
-function exampleObject(rules: JsonObject, root: JsonObject, depth: number): JsonObject {
+function exampleObject(rules: JsonObject, work: Work, depth: number): JsonObject {
   const properties = asObject(rules.properties)
-  const required = Array.isArray(rules.required) ? rules.required : []
   return Object.fromEntries(
-    required.map((name) => [String(name), exampleOf(properties[String(name)] ?? {}, root, depth + 1)]),
+    asArray(rules.required).map((name) => [String(name), example(properties[String(name)] ?? {}, work, depth + 1)]),
   )
 }
 
@@ -50,7 +64,7 @@ function exampleString(rules: JsonObject): string {
   const format = typeof rules.format === 'string' ? FORMATS[rules.format] : undefined
   if (format !== undefined) return format
   return 'sandbox'
-    .padEnd(numberOr(rules.minLength, 0), '.')
+    .padEnd(Math.min(LONGEST_STRING, numberOr(rules.minLength, 0)), '.')
     .slice(0, numberOr(rules.maxLength, Number.MAX_SAFE_INTEGER))
 }
 
@@ -67,7 +81,8 @@ function exampleNumber(rules: JsonObject, whole: boolean): number {
     return fits <= above ? fits + step : fits >= below ? fits - step : fits
   }
   if (near > above && near < below) return near
-  return Number.isFinite(above) && Number.isFinite(below) ? (above + below) / 2 : near <= above ? near + 1 : near - 1
+  if (Number.isFinite(above) && Number.isFinite(below)) return (above + below) / 2
+  return near <= above ? near + 1 : near - 1
 }
 
 function typeOf(rules: JsonObject): string {

@@ -30,6 +30,7 @@ export interface OrderPlace {
 
 const LONGEST_DELAY_MS = 600_000
 const MOST_TOKENS = 100_000
+const LONGEST_TOOL_ORDER = 16_384
 const CHAT_ORDERS = ['tool', 'tokens', 'cut', 'no-usage']
 const KNOWN_ORDERS =
   '[[fail:<kind>]], [[fail:<kind> once]], [[delay:20ms]], [[delay:5s]] and, in chat, [[tool:name {"json":1}]], ' +
@@ -46,7 +47,7 @@ export function readOrders(prompt: string, place: OrderPlace): Orders {
   for (let start = ORDER_START.exec(prompt); start !== null; start = ORDER_START.exec(prompt)) {
     const name = start[1] ?? ''
     const end = orderEnd(prompt, start.index + 2, name)
-    if (end === undefined) continue
+    if (end === undefined) break
     const order = prompt.slice(start.index + 2, end)
     addOrder(orders, name, order.slice(name.length).replace(/^:/, '').trim(), order, place)
     orders.text += prompt.slice(plain_from, start.index)
@@ -57,12 +58,12 @@ export function readOrders(prompt: string, place: OrderPlace): Orders {
   return orders
 }
 
-/** The first `]]` after `from`; for a tool the first that leaves valid JSON, because `{"a":[[1]]}` has brackets of its own. */
+/** The first `]]` after `from`, undefined if none is left; for a tool the first that leaves valid JSON, because `{"a":[[1]]}` has brackets of its own. */
 function orderEnd(prompt: string, from: number, name: string): number | undefined {
   const first = prompt.indexOf(']]', from)
   if (first === -1) return undefined
   if (name !== 'tool') return first
-  for (let end = first; end !== -1; end = prompt.indexOf(']]', end + 1)) {
+  for (let end = first; end !== -1 && end - from < LONGEST_TOOL_ORDER; end = prompt.indexOf(']]', end + 1)) {
     if (toolOrder(prompt.slice(from, end)) !== undefined) return end
   }
   return first

@@ -195,10 +195,17 @@ describe('JSON', () => {
     })
   })
 
-  test('ends on a schema that requires itself', async () => {
-    const schema = { type: 'object', properties: { next: { $ref: '#' } }, required: ['next'] }
-    const text = textOf(await chat('x', { response_format: { type: 'json_schema', name: 'endless', schema } }))
-    expect(JSON.parse(text)).toHaveProperty('next')
+  test('ends soon on a schema that requires itself many times, or more than anyone can write', async () => {
+    const names = Array.from({ length: 10 }, (_, index) => `next_${index}`)
+    const properties = Object.fromEntries(names.map((name) => [name, { $ref: '#' }]))
+    for (const schema of [
+      { type: 'object', properties, required: names },
+      { type: 'array', minItems: 1e9, items: { type: 'string', minLength: 1e9 } },
+      { $ref: '#' },
+    ]) {
+      const response_format = { type: 'json_schema' as const, name: 'endless', schema }
+      expect(JSON.parse(textOf(await chat('x', { response_format, max_output_tokens: 1e9 })))).toBeDefined()
+    }
   })
 })
 
