@@ -58,7 +58,10 @@ export function readOrders(prompt: string, place: OrderPlace): Orders {
   return orders
 }
 
-/** The first `]]` after `from`, undefined if none is left; for a tool the first that leaves valid JSON, because `{"a":[[1]]}` has brackets of its own. */
+/**
+ * The first `]]` after `from`, undefined if none is left; for a tool the first that leaves valid JSON, because
+ * `{"a":[[1]]}` has brackets of its own.
+ */
 function orderEnd(prompt: string, from: number, name: string): number | undefined {
   const first = prompt.indexOf(']]', from)
   if (first === -1) return undefined
