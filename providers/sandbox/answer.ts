@@ -1,5 +1,5 @@
-// What the sandbox says to a chat request: an echo, a tool call or JSON, as steps that are one delta each. Deterministic;
-// never sends anything itself.
+// What the sandbox says to a chat request: an echo, a tool call or JSON, as steps that are one delta each. Always the
+// same for the same request; never sends anything itself.
 import { createHash } from 'node:crypto'
 import sharp from 'sharp'
 import type { ChatEvent, ChatRequest, FinishReason, Json, JsonObject, Tool, ToolCall } from '../../src/contract.ts'

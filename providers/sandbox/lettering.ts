@@ -44,7 +44,7 @@ function glyphPath(character: string, left: number, top: number): string {
   return path
 }
 
-/** Breaks text into lines of at most `columns` characters, at spaces where it can; the last line shows what is left out. */
+/** Lines of at most `columns` characters, broken at spaces where it can; the last one shows that something is left out. */
 export function wrap(text: string, columns: number, most_lines: number): string[] {
   const lines = ['']
   for (const word of plain(text)

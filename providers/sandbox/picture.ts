@@ -20,7 +20,7 @@ export interface PicturePlan {
   mask?: Uint8Array
 }
 
-/** Undecoded pixels that a caller may make us unpack: a 48-megapixel photograph passes, a decompression bomb does not. */
+/** Pixels that a caller may make us unpack: a 48-megapixel photograph passes, a decompression bomb does not. */
 const MOST_INPUT_PIXELS = 50_000_000
 
 /** Pixels as sharp takes them back. */
@@ -29,7 +29,7 @@ export interface Raster {
   raw: { width: number; height: number; channels: 1 | 2 | 3 | 4 }
 }
 
-/** The pixels of picture `index` of a request. Throws invalid_request, naming `image` or `mask`, for files it cannot read. */
+/** The pixels of picture `index`. Throws invalid_request, naming `image` or `mask`, for files it cannot read. */
 export async function paint(plan: PicturePlan, index: number): Promise<Raster> {
   const painted = plan.images.length === 0 ? scene(plan, index, 'painted') : await edited(plan, index)
   return rasterOf(plan.transparent ? painted.ensureAlpha() : painted.flatten({ background: '#ffffff' }).removeAlpha())
