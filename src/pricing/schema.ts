@@ -135,7 +135,7 @@ const modelSchema = z.strictObject({
 })
 
 export const priceFileSchema = z.strictObject({
-  source: z.url({ protocol: /^https?$/, error: 'must be the address where the prices are published' }),
+  source: z.string('must say where the prices are published').min(1, 'must say where the prices are published'),
   checked: date,
   vendor: z.string().min(1).optional(),
   models: z
