@@ -55,10 +55,16 @@ export function admit(services: Services, caller: Caller, demand: Demand): Admit
   }
   const [first, ...others] = admitted
   if (!first) throw refusal
-  const hold = admitted.reduce((most, each) => (each.cost > most ? each.cost : most), first.cost)
+  const hold =
+    admitted
+      .map((each) => each.cost)
+      .sort(ascending)
+      .at(-1) ?? first.cost
   checkMaxCost(hold, demand.max_cost_usd)
   return { model: first.offer.model, offers: [first, ...others], hold }
 }
+
+const ascending = (one: NanoUsd, other: NanoUsd) => Number(one - other)
 
 function findOffers(services: Services, caller: Caller, { operation, model }: Demand): readonly Offer[] {
   const found = lookUp(services.registry(), model, operation)

@@ -1,6 +1,6 @@
 // The decision about a job's money (S5): a compare-and-set out of new or running, made once, durable before anyone is
 // told. Whoever loses the race learns that it lost and changes nothing.
-import { ulid } from 'ulid'
+import { randomUUID } from 'node:crypto'
 import type { Json } from '../contract.ts'
 import { Batch } from '../store/batch.ts'
 import type { Store } from '../store/connect.ts'
@@ -42,7 +42,7 @@ export function decideBatch(store: Store): Batch<DecisionRequest, boolean> {
 }
 
 async function decide(store: Store, requests: DecisionRequest[]): Promise<boolean[]> {
-  const decisions: Decision[] = requests.map((request) => ({ ...request, id: ulid(), at: new Date() }))
+  const decisions: Decision[] = requests.map((request) => ({ ...request, id: randomUUID(), at: new Date() }))
   return repeatUntilKnown(async () => {
     const matched = await update(store.database, 'jobs', decisions.map(statement))
     if (matched === decisions.length) return decisions.map(() => true)

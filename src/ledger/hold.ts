@@ -1,6 +1,6 @@
 // Holding credit (S2 of the money protocol): one guarded update of the account document, many of them to a command.
 // It never reads a balance and then writes: the guard and the change are one statement.
-import { ulid } from 'ulid'
+import { randomUUID } from 'node:crypto'
 import type { AccountRecord } from '../store/accounts.ts'
 import { Batch } from '../store/batch.ts'
 import type { Store } from '../store/connect.ts'
@@ -32,7 +32,7 @@ export function holdBatch(store: Store): Batch<HoldRequest, HoldOutcome> {
 async function hold(store: Store, requests: HoldRequest[]): Promise<HoldOutcome[]> {
   return repeatUntilKnown(async () => {
     // Every attempt has fresh nonces: a delayed duplicate of this write can then never pass for a later hold.
-    const attempts = requests.map((request) => ({ ...request, nonce: ulid() }))
+    const attempts = requests.map((request) => ({ ...request, nonce: randomUUID() }))
     const matched = await update(store.database, 'accounts', attempts.map(statement)).catch((error: unknown) => {
       if (isOutcomeUnknown(error)) return -1
       throw error

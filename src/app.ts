@@ -1,0 +1,71 @@
+// The application: its middlewares and routes in order, as a table of contents.
+import Router from '@koa/router'
+import Koa from 'koa'
+import type { Callers } from './flow/callers.ts'
+import type { Metrics } from './flow/metrics.ts'
+import type { Services } from './flow/services.ts'
+import { requireAdmin, requireCaller } from './http/auth.ts'
+import { type ApiRouter, type Middleware, requestContext, type State } from './http/context.ts'
+import { errors } from './http/errors.ts'
+import { saneHost } from './http/host.ts'
+import { unknownRoute } from './http/unknown_route.ts'
+import { accountRoutes } from './routes/account.ts'
+import { adminRoutes } from './routes/admin.ts'
+import { audioRoutes } from './routes/audio.ts'
+import { chatRoutes } from './routes/chat.ts'
+import { embeddingRoutes } from './routes/embeddings.ts'
+import { estimateRoutes } from './routes/estimate.ts'
+import { healthRoutes } from './routes/health.ts'
+import { imageRoutes } from './routes/images.ts'
+import { jobRoutes } from './routes/jobs.ts'
+import { modelRoutes } from './routes/models.ts'
+import { moderationRoutes } from './routes/moderations.ts'
+import { videoRoutes } from './routes/videos.ts'
+
+export interface AppParts {
+  services: Services
+  callers: Callers
+  metrics: Metrics
+  isReady(): boolean
+}
+
+export function makeApp({ services, callers, metrics, isReady }: AppParts): Koa<State, object> {
+  const app = new Koa<State, object>()
+  app.proxy = services.config.trust_proxy
+  // `errors` answers and logs everything; what Koa would print besides is a connection that broke off.
+  app.silent = true
+
+  const forAll: ApiRouter = new Router()
+  healthRoutes(forAll, services, { metrics, isReady, callers })
+
+  const forCallers: ApiRouter = new Router()
+  chatRoutes(forCallers, services)
+  embeddingRoutes(forCallers, services)
+  moderationRoutes(forCallers, services)
+  imageRoutes(forCallers, services)
+  videoRoutes(forCallers, services)
+  audioRoutes(forCallers, services)
+  modelRoutes(forCallers, services)
+  jobRoutes(forCallers, services)
+  estimateRoutes(forCallers, services)
+  accountRoutes(forCallers, services)
+
+  const forAdmins: ApiRouter = new Router()
+  adminRoutes(forAdmins, services)
+
+  app.use(requestContext(services.log, metrics))
+  app.use(errors)
+  app.use(saneHost)
+  app.use(forAll.routes())
+  app.use(under('/api/v1', requireAdmin(callers)))
+  app.use(forAdmins.routes())
+  app.use(under('/v1', requireCaller(callers)))
+  app.use(forCallers.routes())
+  app.use(unknownRoute([forAll, forAdmins, forCallers]))
+  return app
+}
+
+/** A key is asked for before anything is told about a path, even that it does not exist. */
+function under(prefix: string, guard: Middleware): Middleware {
+  return (context, next) => (context.path.toLowerCase().startsWith(`${prefix}/`) ? guard(context, next) : next())
+}

@@ -1,0 +1,132 @@
+// Starting a router: store, registry, flow, app, in the order in which each needs the one before. It reads no
+// environment and prints nothing, so that tests start real routers too.
+import { mkdirSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { makeApp } from './app.ts'
+import type { Config } from './config.ts'
+import { Callers } from './flow/callers.ts'
+import { type FirstRun, firstRun } from './flow/first_run.ts'
+import { startHeartbeat } from './flow/heartbeat.ts'
+import { newId } from './flow/ids.ts'
+import { JobWrites } from './flow/job_writes.ts'
+import { Metrics } from './flow/metrics.ts'
+import { startRetention } from './flow/retention.ts'
+import type { Services } from './flow/services.ts'
+import { endAll, worksUnderWay } from './flow/work.ts'
+import { startWorker, type Worker } from './flow/worker.ts'
+import { Ledger } from './ledger/ledger.ts'
+import { openStorage } from './media/store.ts'
+import { makeProviderFetch } from './protocols/transport.ts'
+import { buildRegistry, type Registry } from './registry.ts'
+import { connectStore, type Store } from './store/connect.ts'
+import { startEmbeddedStore } from './store/embedded/start.ts'
+
+/** How long streams may go on after the order to stop. */
+const DRAIN_MS = 25_000
+/** How long work that was ended may take to say so to its caller and to the ledger. */
+const LAST_WORDS_MS = 3000
+const LOOK_MS = 20
+
+export interface Router {
+  /** http://host:port, as it listens. */
+  url: string
+  services: Services
+  first_run: FirstRun
+  /** Stops accepting, lets work end within `drain_ms`, hands the rest on, and gives everything back. */
+  close(drain_ms?: number): Promise<void>
+}
+
+/** Throws what kept it from starting: RegistryFaults, DataFolderInUse, a driver's error, EADDRINUSE. */
+export async function startRouter(config: Config, log: Logger, on_crash?: (error: Error) => void): Promise<Router> {
+  mkdirSync(config.data_dir, { recursive: true })
+  // Prices and adapters first: their faults should not cost a start of the store.
+  let registry = await loadRegistry(config, 1)
+  const embedded = config.mongodb_uri
+    ? undefined
+    : await startEmbeddedStore({ data_dir: config.data_dir, sync: config.store_sync, ...(on_crash && { on_crash }) })
+  const closing: (() => Promise<unknown> | unknown)[] = [() => embedded?.close()]
+  try {
+    const store = await connectStore(config.mongodb_uri ?? embedded?.uri ?? '')
+    closing.unshift(() => store.close())
+    let worker: Worker | undefined
+    const services: Services = {
+      config,
+      log,
+      store,
+      ledger: new Ledger(store),
+      job_writes: new JobWrites(store),
+      storage: await openStorage(config.storage_url, config.data_dir),
+      registry: () => registry,
+      reload: async () => {
+        registry = await loadRegistry(config, registry.revision + 1)
+        return registry
+      },
+      router_id: newId('rtr'),
+      wake: (at) => worker?.wake(at),
+    }
+    const callers = new Callers(store, log)
+    closing.unshift(() => callers.close())
+    const server = createServer()
+    const url = await listen(server, config)
+    closing.unshift(() => void server.close())
+    const first_run = await firstRun(services, callers, url)
+    const heartbeat = await startHeartbeat(services, { alone: embedded !== undefined })
+    worker = startWorker(services)
+    const retention = startRetention(services)
+    let stopping = false
+    const app = makeApp({ services, callers, metrics: new Metrics(), isReady: () => !stopping })
+    server.on('request', app.callback())
+    const close = async (drain_ms = DRAIN_MS) => {
+      if (stopping) return
+      stopping = true
+      retention.stop()
+      const idle = new Promise((resolve) => server.close(resolve))
+      server.closeIdleConnections()
+      const claimed = worker?.stop()
+      await noneUnderWay(Date.now() + drain_ms)
+      endAll()
+      await claimed
+      await noneUnderWay(Date.now() + LAST_WORDS_MS)
+      await services.ledger.flush()
+      await heartbeat.stop()
+      server.closeAllConnections()
+      await idle
+      for (const step of closing) await step()
+    }
+    return { url, services, first_run, close }
+  } catch (error) {
+    for (const step of closing) await step()
+    throw error
+  }
+}
+
+async function noneUnderWay(until: number): Promise<void> {
+  while (worksUnderWay() > 0 && Date.now() < until) await pause(LOOK_MS)
+}
+
+function loadRegistry(config: Config, revision: number): Promise<Registry> {
+  return buildRegistry({
+    provider_dirs: config.provider_dirs,
+    pricing_dirs: config.pricing_dirs,
+    environment: config.environment,
+    sandbox: config.sandbox,
+    revision,
+    makeTools: (provider) => ({ fetch: makeProviderFetch({ provider }) }),
+  })
+}
+
+function listen(server: Server, { host, port }: Config): Promise<string> {
+  // A client's own pool must never find the connection gone that it was about to use.
+  server.keepAliveTimeout = 75_000
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      const { port: bound } = server.address() as AddressInfo
+      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${bound}`)
+    })
+  })
+}
