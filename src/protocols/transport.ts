@@ -69,7 +69,7 @@ function causes(error: unknown): Error[] {
 }
 
 /** What an aborted signal means: the reason where it is one of ours, a passed deadline, else a cancellation. */
-function abortError(signal: AbortSignal, provider: string): ProviderError {
+export function abortError(signal: AbortSignal, provider: string): ProviderError {
   const reason: unknown = signal.reason
   if (reason instanceof ProviderError) return reason
   if (reason instanceof Error && reason.name === 'TimeoutError') return networkError(reason, provider)

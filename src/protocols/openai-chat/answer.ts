@@ -8,9 +8,10 @@ import {
   type ToolCall,
   type Usage,
 } from '../../contract.ts'
+import { isRecord } from '../lenient.ts'
 import { readEvents } from '../sse.ts'
 import { streamError } from '../status.ts'
-import { isRecord, outputOf } from './delta.ts'
+import { outputOf } from './delta.ts'
 import { StreamReader } from './events.ts'
 import { type AnswerHead, audioOf, citationOf, FINISH_REASONS, imageOf } from './parts.ts'
 import { readUsage, usageOf, withCost, writeUsage } from './usage.ts'

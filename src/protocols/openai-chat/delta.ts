@@ -1,6 +1,5 @@
 // What a chunk or an answer of the chat protocol carries for the reader: how much output, which ends. It changes nothing.
-
-type JsonRecord = Record<string, unknown>
+import { isRecord } from '../lenient.ts'
 
 export interface OutputSeen {
   /** UTF-8 bytes of text, reasoning, refusals and tool calls. */
@@ -47,9 +46,6 @@ function addCall(seen: OutputSeen, call: unknown) {
     addText(seen, described.input)
   }
 }
-
-export const isRecord = (value: unknown): value is JsonRecord =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Mistral and OpenRouter end a choice with 'error' when the model broke, DeepSeek with the other (its docs, 2026). */
 export const isFailure = (finish_reason: unknown): boolean =>

@@ -1,6 +1,6 @@
 // How many tokens a chat request can be at most, before anybody has counted them. Pure; it errs upwards only.
 import type { Meters, Usage } from '../../contract.ts'
-import { isRecord } from './delta.ts'
+import { isRecord } from '../lenient.ts'
 
 /** Every vendor's tokens are at least a byte each; roles and separators cost a few more. */
 const TOKENS_PER_MESSAGE = 16

@@ -7,9 +7,10 @@ import {
   type ToolCall,
   type Usage,
 } from '../../contract.ts'
+import { isRecord } from '../lenient.ts'
 import { type SseEvent, sseEvents } from '../sse.ts'
 import { streamError } from '../status.ts'
-import { isFailure, isRecord, outputOf } from './delta.ts'
+import { isFailure, outputOf } from './delta.ts'
 import { countedUsage } from './estimate.ts'
 import { readUsage, usageOf } from './usage.ts'
 

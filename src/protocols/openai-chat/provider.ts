@@ -1,14 +1,6 @@
 // A server that speaks OpenAI's chat format: where it is, as whom we call it, and what it does differently (quirks, as data).
-import {
-  type Call,
-  type ChatConnection,
-  type JsonObject,
-  ProviderError,
-  type ProviderFetch,
-  type WireAnswer,
-} from '../../contract.ts'
-import { httpError } from '../status.ts'
-import { readBody } from '../transport.ts'
+import type { Call, ChatConnection, JsonObject, ProviderFetch, WireAnswer, WireRequest } from '../../contract.ts'
+import { sendOrThrow } from '../send.ts'
 import { encodeRequest } from './encode.ts'
 import { chatEvents } from './events.ts'
 
@@ -44,8 +36,6 @@ export function outputLimitField(upstream: string): LimitField {
   return /^(?:openai\/)?(?:o\d|gpt-(?:[5-9]|\d\d))/.test(upstream) ? 'max_completion_tokens' : 'max_tokens'
 }
 
-const MAX_ERROR_BYTES = 1024 * 1024
-
 /** One connection to a server of this format. Its errors name the provider and nothing of the address or the key. */
 export function openaiChat(server: ChatServer): ChatConnection {
   const { quirks = {}, provider } = server
@@ -57,16 +47,15 @@ export function openaiChat(server: ChatServer): ChatConnection {
   }
   const limitField = (upstream: string) => quirks.output_limit_field ?? outputLimitField(upstream)
 
-  async function send(body: JsonObject, call: Call): Promise<WireAnswer> {
-    const answer = await server.fetch.send({
+  function send(body: JsonObject, call: Call): Promise<WireAnswer> {
+    const request: WireRequest = {
       method: 'POST',
       url,
       headers: { ...headers, 'idempotency-key': call.job },
       body: JSON.stringify(body),
       signal: call.signal,
-    })
-    if (answer.status >= 200 && answer.status < 300) return answer
-    throw httpError(answer.status, answer.headers, await errorText(answer), provider)
+    }
+    return sendOrThrow(server.fetch, request, provider)
   }
 
   return {
@@ -96,15 +85,5 @@ function adapt(body: JsonObject, field: LimitField, quirks: ChatQuirks): JsonObj
     ...rest,
     ...(rename && rest[field] === undefined && limit !== undefined ? { [field]: limit } : {}),
     ...(strip || stream_options === undefined ? {} : { stream_options }),
-  }
-}
-
-/** The body of a refusal; one that is too long or breaks off says nothing more than its status. */
-async function errorText(answer: WireAnswer): Promise<string> {
-  try {
-    return (await readBody(answer, MAX_ERROR_BYTES)).toString()
-  } catch (error) {
-    if (error instanceof ProviderError && error.kind === 'canceled') throw error
-    return ''
   }
 }

@@ -1,9 +1,10 @@
 // Reads a chat stream while it passes through: what was delivered, how it ended, what it used. The bytes go on
 // as they came; the last usage and the end marker wait until the caller of `tail` has decided what the work costs.
 import { type JsonObject, ProviderError, type Usage } from '../../contract.ts'
+import { isRecord } from '../lenient.ts'
 import { EventFramer, readEvents } from '../sse.ts'
 import { streamError } from '../status.ts'
-import { isFailure, isRecord, outputOf } from './delta.ts'
+import { isFailure, outputOf } from './delta.ts'
 import { learnPattern, matchPattern, type Pattern } from './pattern.ts'
 import { readUsage, usageOf, withCost, writeUsage } from './usage.ts'
 

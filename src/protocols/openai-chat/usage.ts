@@ -1,9 +1,7 @@
 // OpenAI's usage object and its dialects, to and from disjoint meters. It never estimates: what it cannot read is absent.
 import type { Json, JsonObject, Meters, Usage } from '../../contract.ts'
 import { exactNumber } from '../json.ts'
-
-/** More than any model can read or write in one call; a number beyond it is a fault, not a bill. */
-const ABSURD = 100_000_000
+import { count, record } from '../lenient.ts'
 
 /**
  * Reads the `usage` of an answer or of a stream's last chunk. Undefined if there is none or if it makes no sense
@@ -117,12 +115,4 @@ export function withCost(usage: JsonRecord, cost_usd: string | undefined): JsonR
 
 type JsonRecord = Record<string, unknown>
 
-const record = (value: unknown): JsonRecord =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonRecord) : {}
-
 const sum = (...numbers: (number | undefined)[]) => numbers.reduce<number>((total, each) => total + (each ?? 0), 0)
-
-/** A count of tokens: a whole number from 0 to the absurd, or undefined. */
-function count(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < ABSURD ? value : undefined
-}
