@@ -1,14 +1,5 @@
 /** Compares any two values in MongoDB's order: types first, then values; numbers of different BSON types exactly. */
-import {
-  type Binary,
-  type BSONRegExp,
-  type BSONSymbol,
-  type Code,
-  type Decimal128,
-  Double,
-  type ObjectId,
-  type Timestamp,
-} from 'bson'
+import { type Binary, type BSONRegExp, type Code, type Decimal128, Double, type ObjectId, type Timestamp } from 'bson'
 import { compareWithDecimal } from './decimal.ts'
 import { type Document, type TypeName, type_order, typeOf } from './values.ts'
 
@@ -80,7 +71,7 @@ const plain = (value: unknown): number | bigint => (value instanceof Double ? va
 export function compareNumbers(left: number | bigint, right: number | bigint): number {
   if (left < right) return -1
   if (left > right) return 1
-  if (left == right) return 0 // biome-ignore lint/suspicious/noDoubleEquals: 1n == 1 is what is asked
+  // Equal, or one is NaN.
   return Number(Number.isNaN(right)) - Number(Number.isNaN(left))
 }
 

@@ -31,6 +31,10 @@ export const error_codes = {
   DuplicateKey: 11000,
   OutOfDiskSpace: 14031,
   ExceededMemoryLimit: 146,
+  ConversionFailure: 241,
+  InvalidPipelineOperator: 168,
+  UnknownGroupOperator: 15952,
+  InvalidStage: 40323,
   UnrecognizedPipelineStage: 40324,
   UnknownField: 40415,
   MissingField: 40414,
@@ -54,6 +58,12 @@ export class CommandError extends Error {
 }
 
 /** MongoDB gives these a number only and prints them as `Location<number>`. */
-const unnamed: ReadonlySet<ErrorName> = new Set(['UnrecognizedPipelineStage', 'UnknownField', 'MissingField'])
+const unnamed: ReadonlySet<ErrorName> = new Set([
+  'UnrecognizedPipelineStage',
+  'UnknownGroupOperator',
+  'InvalidStage',
+  'UnknownField',
+  'MissingField',
+])
 
 export const badValue = (message: string): CommandError => new CommandError('BadValue', message)

@@ -2,9 +2,18 @@
  * Order-preserving keys: any BSON values become bytes that compare (memcmp) exactly as MongoDB compares the values, in
  * ascending or descending fields. Equal values of different number types get equal bytes.
  */
-import { type Binary, type BSONRegExp, type Code, type Decimal128, Double, type ObjectId, type Timestamp } from 'bson'
+import {
+  type Binary,
+  type BSONRegExp,
+  type Code,
+  type Decimal128,
+  Double,
+  type Long,
+  type ObjectId,
+  type Timestamp,
+} from 'bson'
 import { doubleBelow, fractionAbove } from './decimal.ts'
-import { type Document, type_order, typeOf } from './values.ts'
+import { type Document, type TypeName, type_order, typeOf } from './values.ts'
 
 export type Direction = 1 | -1
 
@@ -70,50 +79,34 @@ function writeValue(value: unknown): void {
 }
 
 function writePayload(value: unknown): void {
-  switch (typeof value) {
-    case 'string':
-      return writeText(value)
-    case 'number':
-    case 'bigint':
-      return writeNumber(value)
-    case 'boolean':
-      return writeByte(value ? 1 : 0)
-    default:
-      return writeObjectPayload(value)
-  }
+  if (typeof value === 'string') writeText(value)
+  else if (typeof value === 'number' || typeof value === 'bigint') writeNumber(value)
+  else if (typeof value === 'boolean') writeByte(value ? 1 : 0)
+  else writers[typeOf(value)]?.(value)
 }
 
-function writeObjectPayload(value: unknown): void {
-  switch (typeOf(value)) {
-    case 'double':
-    case 'int':
-    case 'long':
-    case 'decimal':
-      return writeNumber(value as Double | Decimal128)
-    case 'date':
-      return writeInt64(BigInt((value as Date).getTime()))
-    case 'objectId':
-      return writeBytes((value as ObjectId).id)
-    case 'object':
-      return writeDocument(value as Document)
-    case 'array':
-      return writeArray(value as unknown[])
-    case 'binData':
-      return writeBinary(value as Binary)
-    case 'timestamp':
-      return writeUint64((value as Timestamp).toBigInt())
-    case 'regex':
-      writeText((value as BSONRegExp).pattern)
-      return writeText((value as BSONRegExp).options)
-    case 'symbol':
-      return writeText(String(value))
-    case 'javascript':
-      return writeText((value as Code).code)
-    case 'javascriptWithScope':
-      writeText((value as Code).code)
-      return writeDocument((value as Code).scope as Document)
-    default:
-  }
+/** The types that are objects in JavaScript; those missing here have no content. */
+const writers: { [type in TypeName]?: (value: unknown) => void } = {
+  double: (value) => writeNumber(value as Double),
+  int: (value) => writeNumber(Number(value)),
+  long: (value) => writeNumber((value as Long).toBigInt()),
+  decimal: (value) => writeNumber(value as Decimal128),
+  date: (value) => writeUint64(BigInt((value as Date).getTime()) + int64_offset),
+  objectId: (value) => writeBytes((value as ObjectId).id),
+  object: (value) => writeDocument(value as Document),
+  array: (value) => writeArray(value as unknown[]),
+  binData: (value) => writeBinary(value as Binary),
+  timestamp: (value) => writeUint64((value as Timestamp).toBigInt()),
+  symbol: (value) => writeText(String(value)),
+  regex: (value) => {
+    writeText((value as BSONRegExp).pattern)
+    writeText((value as BSONRegExp).options)
+  },
+  javascript: (value) => writeText((value as Code).code),
+  javascriptWithScope: (value) => {
+    writeText((value as Code).code)
+    writeDocument((value as Code).scope as Document)
+  },
 }
 
 /** UTF-8 with 0x00 written as 0x00 0xff and 0x00 0x00 at the end, so that no text is a prefix of another's key. */
@@ -138,12 +131,13 @@ function escapeZeros(start: number): void {
 /** The double at or below the value, then how far above it the value lies (only what a double cannot hold). */
 function writeNumber(value: number | bigint | Double | Decimal128): void {
   const plain = value instanceof Double ? value.value : value
-  if (typeof plain === 'number') return writeDouble(plain, 0n)
-  if (typeof plain === 'bigint' && plain >= -9007199254740992n && plain <= 9007199254740992n) {
-    return writeDouble(Number(plain), 0n)
+  if (typeof plain === 'number') writeDouble(plain, 0n)
+  else if (typeof plain === 'bigint' && plain >= -9007199254740992n && plain <= 9007199254740992n) {
+    writeDouble(Number(plain), 0n)
+  } else {
+    const below = doubleBelow(plain)
+    writeDouble(below, Number.isFinite(below) ? fractionAbove(plain, below) : 0n)
   }
-  const below = doubleBelow(plain)
-  writeDouble(below, Number.isFinite(below) ? fractionAbove(plain, below) : 0n)
 }
 
 function writeDouble(value: number, fraction: bigint): void {
@@ -155,17 +149,13 @@ function writeDouble(value: number, fraction: bigint): void {
     else bytes[at] = (bytes[at] as number) ^ 0x80
   }
   at += 8
-  if (fraction === 0n) return writeByte(0)
-  writeByte(1)
+  writeByte(fraction === 0n ? 0 : 1)
+  if (fraction === 0n) return
   writeUint64(fraction >> 64n)
   writeUint64(fraction & 0xffff_ffff_ffff_ffffn)
 }
 
 const int64_offset = 1n << 63n
-
-function writeInt64(value: bigint): void {
-  writeUint64(value + int64_offset)
-}
 
 function writeUint64(value: bigint): void {
   reserve(8)

@@ -47,7 +47,10 @@ function allOf(tests: readonly Test[]): Test {
 }
 
 function addClause(key: string, operand: unknown, into: Filter, tests: Test[]): void {
-  if (!key.startsWith('$')) return addField(key, operand, into, tests)
+  if (!key.startsWith('$')) {
+    addField(key, operand, into, tests)
+    return
+  }
   const branches = compileBranches(key, operand)
   for (const branch of branches) for (const field of branch.fields) into.fields.add(field)
   if (key === '$and') {

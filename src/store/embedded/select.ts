@@ -60,7 +60,7 @@ export function* rowsOf(source: RowSource): Generator<Row> {
 class Matching implements RowSource {
   readonly #source: RowSource
   readonly #filter: Filter
-  readonly #deadline: number
+  #deadline: number
   #looked = 0
 
   constructor(source: RowSource, filter: Filter, deadline: number) {
@@ -77,7 +77,9 @@ class Matching implements RowSource {
     return undefined
   }
 
+  /** The limit is for the first batch: how long the client takes between two is not its matter. */
   pause(): void {
+    this.#deadline = Number.POSITIVE_INFINITY
     this.#source.pause()
   }
 }

@@ -50,10 +50,10 @@ export class StoreServer {
   between(work: () => void): void {
     try {
       work()
+      this.#commit()
     } catch (error) {
-      return this.#undo(internal(error))
+      this.#undo(internal(error))
     }
-    this.#commit()
   }
 
   #accept(socket: Socket): void {
@@ -77,13 +77,11 @@ export class StoreServer {
   }
 
   #handle(socket: Socket, message: Buffer, connection_id: number): void {
-    let request: Request
-    try {
-      request = readRequest(message)
-    } catch (error) {
-      if (!(error instanceof CommandError)) throw error
-      request = { id: requestId(message), kind: 'message', command: {}, database: '', wants_answer: true }
-      return this.#answer({ socket, request, body: encodeFailure(error) })
+    const request = readOrRefuse(message)
+    if (request instanceof CommandError) {
+      const unread: Request = { id: requestId(message), kind: 'message', command: {}, database: '', wants_answer: true }
+      this.#answer({ socket, request: unread, body: encodeFailure(request) })
+      return
     }
     try {
       const body = this.#engine.run(request.command, request.database, connection_id)
@@ -95,9 +93,12 @@ export class StoreServer {
   }
 
   #answer(held: Held): void {
-    if (!this.#engine.storage.in_transaction) return send(held)
+    if (!this.#engine.storage.in_transaction) {
+      send(held)
+      return
+    }
     this.#held.push(held)
-    if (this.#held.length >= max_held) return this.#commit()
+    if (this.#held.length >= max_held) this.#commit()
     if (this.#commit_planned) return
     this.#commit_planned = true
     setImmediate(() => {
@@ -110,7 +111,7 @@ export class StoreServer {
     try {
       this.#engine.commit()
     } catch (error) {
-      return this.#undo(internal(error))
+      this.#undo(internal(error))
     }
     const held = this.#held
     this.#held = []
@@ -124,6 +125,17 @@ export class StoreServer {
     this.#held = []
     const body = encodeFailure(error)
     for (const { socket, request } of held) send({ socket, request, body })
+  }
+}
+
+/** What is no message of ours is answered with an error; only a fault of ours passes through. */
+function readOrRefuse(message: Buffer): Request | CommandError {
+  try {
+    return readRequest(message)
+  } catch (error) {
+    if (error instanceof CommandError) return error
+    if (error instanceof RangeError) return new CommandError('BadValue', 'The message is cut short')
+    throw error
   }
 }
 

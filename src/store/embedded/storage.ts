@@ -2,6 +2,7 @@
  * The sqlite file under the store: opening it, statements kept prepared, and the one transaction that all commands of
  * a moment share. It knows tables and bytes, nothing of documents.
  */
+import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 
@@ -21,7 +22,10 @@ export class Storage {
    * kept for the life of the process: the folder has one owner (lock.ts), and without it each read would lock anew.
    */
   constructor(data_dir: string, sync: SyncMode) {
-    this.#database = new DatabaseSync(join(data_dir, 'store.sqlite'))
+    const file = join(data_dir, 'store.sqlite')
+    // sqlite would make it readable to all; its log takes the mode of the file.
+    closeSync(openSync(file, 'a', 0o600))
+    this.#database = new DatabaseSync(file)
     this.#database.exec('pragma locking_mode = exclusive')
     this.#database.exec('pragma journal_mode = wal')
     this.#database.exec(`pragma synchronous = ${sync === 'full' ? 'full' : 'normal'}`)

@@ -29,7 +29,10 @@ const increment: Operator = (path, operand) => {
   return (document) => {
     const place = placeOf(document, path, true)
     const value = place?.get()
-    if (value === undefined) return place?.set(operand)
+    if (value === undefined) {
+      place?.set(operand)
+      return
+    }
     if (!isNumeric(value)) {
       throw new CommandError(
         'TypeMismatch',

@@ -52,7 +52,10 @@ function read(holder: Document | unknown[], part: string): unknown {
 }
 
 function write(holder: Document | unknown[], part: string, value: unknown): void {
-  if (!Array.isArray(holder)) return setField(holder, part, value)
+  if (!Array.isArray(holder)) {
+    setField(holder, part, value)
+    return
+  }
   if (!isIndex(part)) throw notViable(part, '', holder)
   const at = Number(part)
   if (at > max_padding) throw new CommandError('BadValue', `can't backfill more than ${max_padding} elements`)
