@@ -11,7 +11,7 @@ export const pageQuery = {
     .transform(Number)
     .refine((limit) => limit >= 1 && limit <= 100, 'must be a whole number from 1 to 100')
     .default(20),
-  after: z.string().min(1).max(200).optional(),
+  after: z.string().min(1).max(200).exactOptional(),
   order: z.enum(['asc', 'desc']).default('desc'),
 }
 
