@@ -132,7 +132,8 @@ function sumUp(list: Fraction, lines: CostLine[], adjustment: Adjustment): Cost 
   return { amount, list_amount, lines: all }
 }
 
-function factorOf({ discount, margin }: Adjustment): Fraction {
+/** What a list price is multiplied by. */
+export function factorOf({ discount, margin }: Adjustment): Fraction {
   if (discount !== undefined) return subtract(ONE, fraction(discount))
   return margin === undefined ? ONE : add(ONE, fraction(margin))
 }
