@@ -18,7 +18,8 @@ const PURE = 'It is pure: hand it what it needs as an argument'
 
 const LAYERS: Layer[] = [
   { name: 'main', at: 'src/main.ts', may: ['*'], instead: '' },
-  { name: 'start', at: 'src/start.ts', may: ['*'], instead: '' },
+  { name: 'main', at: 'src/start.ts', may: ['*'], instead: '' },
+  { name: 'main', at: 'src/greeting.ts', may: ['*'], instead: '' },
   {
     name: 'app',
     at: 'src/app.ts',
