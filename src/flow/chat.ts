@@ -17,6 +17,7 @@ import {
 } from './chat_stream.ts'
 import { countedUsage } from './counted.ts'
 import { deliver } from './deliver.ts'
+import { Failure } from './failure.ts'
 import { openJob } from './open.ts'
 import type { Caller, Services } from './services.ts'
 import { release, settle } from './settle.ts'
@@ -154,9 +155,14 @@ function estimate(offer: ServingOffer, body: JsonObject, input: Usage['meters'])
 }
 
 /** The caller's limit, or else the model's: a request without a limit would have no upper bound of its cost. */
-function outputLimit({ limits }: ServingOffer, body: JsonObject): number {
-  const asked = body.max_completion_tokens ?? body.max_tokens
-  if (typeof asked === 'number') return asked
+function outputLimit({ model, limits }: ServingOffer, body: JsonObject): number {
+  const param = body.max_completion_tokens === undefined ? 'max_tokens' : 'max_completion_tokens'
+  const asked = body[param]
+  if (typeof asked === 'number') {
+    if (limits.max_output_tokens === undefined || asked <= limits.max_output_tokens) return asked
+    const message = `${model} writes at most ${limits.max_output_tokens} tokens; '${param}' asks for ${asked}.`
+    throw new Failure(400, 'invalid_value', message, { param })
+  }
   const most = limits.default_max_tokens ?? DEFAULT_MAX_TOKENS
   return limits.max_output_tokens === undefined ? most : Math.min(most, limits.max_output_tokens)
 }

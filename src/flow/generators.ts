@@ -90,17 +90,26 @@ function defaultMeters(operation: GeneratorOperation, request: object): Meters {
   }
 }
 
-/** The limits of a price file, field by field: refused here, before any hold. */
-function checkLimits(offer: Offer, request: object): void {
-  const fields = request as Record<string, unknown>
-  for (const [name, allowed] of Object.entries(offer.limits)) {
-    const asked = fields[name]
-    if (!Array.isArray(allowed) || asked === undefined || allowed.map(String).includes(String(asked))) continue
-    throw new Failure(
-      400,
-      'invalid_value',
-      `${offer.model} takes ${name} ${allowed.join(', ')}, not ${String(asked).slice(0, 50)}.`,
-      { param: name },
-    )
+/** The limits of a price file: refused here, before any hold. */
+function checkLimits({ model, limits }: Offer, request: object): void {
+  const { n, seconds, size, quality, resolution, input } = request as Record<string, unknown>
+  for (const [param, asked, allowed] of [
+    ['seconds', seconds, limits.seconds],
+    ['size', size, limits.size],
+    ['quality', quality, limits.quality],
+    ['resolution', resolution, limits.resolution],
+  ] as const) {
+    if (!allowed || asked === undefined || allowed.map(String).includes(String(asked))) continue
+    const message = `${model} takes '${param}' ${allowed.join(', ')}, not ${String(asked).slice(0, 50)}.`
+    throw new Failure(400, 'invalid_value', message, { param })
+  }
+  for (const [param, asked, most, unit] of [
+    ['n', Number(n ?? 0), limits.n, 'at once'],
+    ['input', typeof input === 'string' ? [...input].length : 0, limits.characters, 'characters'],
+    ['input', Array.isArray(input) ? input.length : 0, limits.inputs, 'inputs'],
+    ['file', Number(seconds ?? 0), limits.audio_seconds, 'seconds of sound'],
+  ] as const) {
+    if (most === undefined || asked <= most) continue
+    throw new Failure(400, 'invalid_value', `${model} takes at most ${most} ${unit}; this is ${asked}.`, { param })
   }
 }
