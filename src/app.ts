@@ -1,8 +1,6 @@
 // The application: its middlewares and routes in order, as a table of contents.
 import Router from '@koa/router'
 import Koa from 'koa'
-import type { Callers } from './flow/callers.ts'
-import type { Metrics } from './flow/metrics.ts'
 import type { Services } from './flow/services.ts'
 import { requireAdmin, requireCaller } from './http/auth.ts'
 import { type ApiRouter, type Middleware, requestContext, type State } from './http/context.ts'
@@ -22,21 +20,15 @@ import { modelRoutes } from './routes/models.ts'
 import { moderationRoutes } from './routes/moderations.ts'
 import { videoRoutes } from './routes/videos.ts'
 
-export interface AppParts {
-  services: Services
-  callers: Callers
-  metrics: Metrics
-  isReady(): boolean
-}
-
-export function makeApp({ services, callers, metrics, isReady }: AppParts): Koa<State, object> {
+export function makeApp(services: Services, isReady: () => boolean): Koa<State, object> {
+  const { callers, metrics } = services
   const app = new Koa<State, object>()
   app.proxy = services.config.trust_proxy
   // `errors` answers and logs everything; what Koa would print besides is a connection that broke off.
   app.silent = true
 
   const forAll: ApiRouter = new Router()
-  healthRoutes(forAll, services, { metrics, isReady, callers })
+  healthRoutes(forAll, services, isReady)
 
   const forCallers: ApiRouter = new Router()
   chatRoutes(forCallers, services)

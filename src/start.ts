@@ -21,7 +21,7 @@ import { Ledger } from './ledger/ledger.ts'
 import { openStorage } from './media/store.ts'
 import { makeProviderFetch } from './protocols/transport.ts'
 import { buildRegistry, type Registry } from './registry.ts'
-import { connectStore, type Store } from './store/connect.ts'
+import { connectStore } from './store/connect.ts'
 import { startEmbeddedStore } from './store/embedded/start.ts'
 
 /** How long streams may go on after the order to stop. */
@@ -51,6 +51,8 @@ export async function startRouter(config: Config, log: Logger, on_crash?: (error
   try {
     const store = await connectStore(config.mongodb_uri ?? embedded?.uri ?? '')
     closing.unshift(() => store.close())
+    const callers = new Callers(store, log)
+    closing.unshift(() => callers.close())
     let worker: Worker | undefined
     const services: Services = {
       config,
@@ -65,10 +67,10 @@ export async function startRouter(config: Config, log: Logger, on_crash?: (error
         return registry
       },
       router_id: newId('rtr'),
+      callers,
+      metrics: new Metrics(),
       wake: (at) => worker?.wake(at),
     }
-    const callers = new Callers(store, log)
-    closing.unshift(() => callers.close())
     const server = createServer()
     const url = await listen(server, config)
     closing.unshift(() => void server.close())
@@ -77,7 +79,7 @@ export async function startRouter(config: Config, log: Logger, on_crash?: (error
     worker = startWorker(services)
     const retention = startRetention(services)
     let stopping = false
-    const app = makeApp({ services, callers, metrics: new Metrics(), isReady: () => !stopping })
+    const app = makeApp(services, () => !stopping)
     server.on('request', app.callback())
     const close = async (drain_ms = DRAIN_MS) => {
       if (stopping) return

@@ -1,0 +1,33 @@
+// What a key may know of itself and its account: the credit, the key, the usage. It changes nothing.
+import { z } from 'zod'
+import { getCredits } from '../flow/accounts.ts'
+import { getKey } from '../flow/keys.ts'
+import type { Services } from '../flow/services.ts'
+import { getUsage, USAGE_GROUPS } from '../flow/usage.ts'
+import type { ApiRouter } from '../http/context.ts'
+import { time } from './fields.ts'
+import { readQuery } from './list.ts'
+
+const DAYS_DEFAULT = 30
+const DAY_MS = 86_400_000
+
+const usageQuery = z.strictObject({
+  from: time.optional(),
+  to: time.optional(),
+  group_by: z.enum(USAGE_GROUPS).default('model'),
+})
+
+export function accountRoutes(router: ApiRouter, services: Services): void {
+  router.get('/v1/credits', async (context) => {
+    context.body = await getCredits(services, context.state.caller.account_id)
+  })
+  router.get('/v1/key', async (context) => {
+    context.body = await getKey(services, context.state.caller.key_id)
+  })
+  router.get('/v1/usage', async (context) => {
+    const { from, to = new Date(), group_by } = readQuery(context, usageQuery)
+    const { account_id } = context.state.caller
+    const begin = from ?? new Date(to.getTime() - DAYS_DEFAULT * DAY_MS)
+    context.body = await getUsage(services, { account_id, from: begin, to, group_by })
+  })
+}

@@ -1,0 +1,185 @@
+// /api/v1: users, credit, keys, and the site itself, for holders of an admin key. Every change leaves a line in the audit.
+import { z } from 'zod'
+import { OPERATIONS } from '../contract.ts'
+import { changeUser, createUser, getUser, listUsers } from '../flow/accounts.ts'
+import { listAudit } from '../flow/audit.ts'
+import { Failure } from '../flow/failure.ts'
+import { grantCredits } from '../flow/grants.ts'
+import { jobView } from '../flow/job_view.ts'
+import { findJob, listJobs } from '../flow/jobs.ts'
+import { changeKey, createKey, deleteKey, getKey, listKeys } from '../flow/keys.ts'
+import { accountOf, listEntries } from '../flow/ledger_view.ts'
+import { fullModelNames, listModels } from '../flow/models.ts'
+import type { Services } from '../flow/services.ts'
+import { listPrices, listProviders, reloadSite, verifyBooks } from '../flow/site.ts'
+import type { ApiRouter, Context, RouteContext } from '../http/context.ts'
+import { readBody } from './body.ts'
+import { amount, amountAboveZero, text, time } from './fields.ts'
+import { listOf, pageQuery, readQuery } from './list.ts'
+
+const name = text(200)
+const email = z.string().trim().toLowerCase().max(320).pipe(z.email('must be an email address'))
+const id = z.string().min(1).max(100)
+
+const newUser = z.strictObject({ name, email: email.nullish() })
+const userChange = z.strictObject({ name: name.exactOptional(), email: email.nullable().exactOptional() })
+const newGrant = z.strictObject({ amount_usd: amountAboveZero, reason: text(500), expires_at: z.unknown().optional() })
+
+const models = z
+  .array(z.string().regex(/^[^\s,]{1,200}$/, 'must be names of models'))
+  .min(1)
+  .max(500)
+const futureTime = time.refine((at) => at.getTime() > Date.now(), 'must be in the future')
+const newKey = z.strictObject({
+  user_id: id,
+  name,
+  models: models.nullish(),
+  limit_usd: amount.nullish(),
+  expires_at: futureTime.nullish(),
+})
+const keyChange = z.strictObject({
+  disabled: z.boolean().optional(),
+  name: name.optional(),
+  models: models.nullish(),
+  limit_usd: amount.nullish(),
+  expires_at: futureTime.nullish(),
+})
+
+const pageOnly = z.strictObject(pageQuery)
+const pageOfUser = z.strictObject({ ...pageQuery, user_id: id.exactOptional() })
+const jobsQuery = z.strictObject({
+  ...pageQuery,
+  user_id: id.exactOptional(),
+  operation: z.enum(OPERATIONS).exactOptional(),
+  model: z.string().max(200).exactOptional(),
+  status: z.enum(['queued', 'in_progress', 'completed', 'failed', 'canceled', 'expired']).exactOptional(),
+})
+const pricesQuery = z.strictObject({ provider: id.optional(), model: z.string().max(200).optional() })
+const auditQuery = z.strictObject({ ...pageQuery, subject: id.exactOptional() })
+const nothing = z.strictObject({})
+
+/** The router must let in admins alone. */
+export function adminRoutes(router: ApiRouter, services: Services): void {
+  userRoutes(router, services)
+  keyRoutes(router, services)
+  bookRoutes(router, services)
+  siteRoutes(router, services)
+}
+
+function userRoutes(router: ApiRouter, services: Services): void {
+  router.get('/api/v1/users', async (context) => {
+    const { items, has_more } = await listUsers(services, readQuery(context, pageOnly))
+    context.body = listOf(items, has_more)
+  })
+  router.post('/api/v1/users', async (context) => {
+    context.body = await createUser(services, await readBody(context, newUser), by(context))
+    context.status = 201
+  })
+  router.get('/api/v1/users/:id', async (context) => {
+    context.body = await getUser(services, idOf(context))
+  })
+  router.patch('/api/v1/users/:id', async (context) => {
+    context.body = await changeUser(services, idOf(context), await readBody(context, userChange), by(context))
+  })
+  router.post('/api/v1/users/:id/credits', async (context) => {
+    const { amount_usd, reason, expires_at } = await readBody(context, newGrant)
+    if (expires_at !== undefined)
+      throw new Failure(400, 'unsupported_parameter', 'Credit does not expire yet. Leave expires_at out.', {
+        param: 'expires_at',
+      })
+    const request = { amount: amount_usd, reason, idempotency_key: idempotencyKey(context) }
+    context.body = await grantCredits(services, idOf(context), request, by(context))
+    context.status = 201
+  })
+}
+
+function keyRoutes(router: ApiRouter, services: Services): void {
+  router.get('/api/v1/keys', async (context) => {
+    const { items, has_more } = await listKeys(services, readQuery(context, pageOfUser))
+    context.body = listOf(items, has_more)
+  })
+  router.post('/api/v1/keys', async (context) => {
+    const { user_id, name, models, limit_usd, expires_at } = await readBody(context, newKey)
+    const fields = {
+      name,
+      models: models ? fullModelNames(services.registry(), models) : null,
+      limit: limit_usd ?? null,
+      expires_at: expires_at ?? null,
+    }
+    context.body = await createKey(services, user_id, fields, by(context))
+    context.status = 201
+  })
+  router.get('/api/v1/keys/:id', async (context) => {
+    context.body = await getKey(services, idOf(context))
+  })
+  router.patch('/api/v1/keys/:id', async (context) => {
+    const { disabled, name, models, limit_usd, expires_at } = await readBody(context, keyChange)
+    const fields = {
+      ...(disabled !== undefined && { disabled }),
+      ...(name !== undefined && { name }),
+      ...(models !== undefined && { models: models && fullModelNames(services.registry(), models) }),
+      ...(limit_usd !== undefined && { limit: limit_usd }),
+      ...(expires_at !== undefined && { expires_at }),
+    }
+    context.body = await changeKey(services, idOf(context), fields, by(context))
+  })
+  router.delete('/api/v1/keys/:id', async (context) => {
+    const id = idOf(context)
+    await deleteKey(services, id, by(context))
+    context.body = { id, object: 'api_key.deleted', deleted: true }
+  })
+}
+
+function bookRoutes(router: ApiRouter, services: Services): void {
+  router.get('/api/v1/ledger', async (context) => {
+    const { items, has_more } = await listEntries(services, readQuery(context, pageOfUser))
+    context.body = listOf(items, has_more)
+  })
+  router.get('/api/v1/jobs', async (context) => {
+    const { user_id, ...filter } = readQuery(context, jobsQuery)
+    const account_id = user_id === undefined ? undefined : await accountOf(services, user_id)
+    const { jobs, has_more } = await listJobs(services, { ...filter, ...(account_id !== undefined && { account_id }) })
+    context.body = listOf(jobs.map(jobView), has_more)
+  })
+  router.get('/api/v1/jobs/:id', async (context) => {
+    context.body = jobView(await findJob(services, undefined, idOf(context)))
+  })
+  router.post('/api/v1/verify', async (context) => {
+    context.body = await verifyBooks(services)
+  })
+  router.get('/api/v1/audit', async (context) => {
+    const { items, has_more } = await listAudit(services, readQuery(context, auditQuery))
+    context.body = listOf(items, has_more)
+  })
+}
+
+function siteRoutes(router: ApiRouter, services: Services): void {
+  router.get('/api/v1/providers', async (context) => {
+    readQuery(context, nothing)
+    context.body = listOf(listProviders(services), false)
+  })
+  router.get('/api/v1/models', async (context) => {
+    readQuery(context, nothing)
+    context.body = listOf(listModels(services.registry(), { models: null }), false)
+  })
+  router.get('/api/v1/prices', async (context) => {
+    context.body = listOf(listPrices(services, readQuery(context, pricesQuery)), false)
+  })
+  router.post('/api/v1/reload', async (context) => {
+    context.body = await reloadSite(services, by(context))
+  })
+}
+
+const idOf = (context: RouteContext): string => String(context.params.id)
+const by = (context: Context): string => context.state.caller.key_id
+
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
+
+function idempotencyKey(context: Context): string | undefined {
+  const key = context.get('idempotency-key')
+  if (key === '') return undefined
+  if (IDEMPOTENCY_KEY.test(key)) return key
+  throw new Failure(400, 'invalid_value', 'Idempotency-Key must be 1 to 255 printable characters without spaces.', {
+    param: 'Idempotency-Key',
+  })
+}

@@ -1,0 +1,12 @@
+// Bodies of our own routes: JSON, small, and strictly what the schema says.
+import type { z } from 'zod'
+import { readJson } from '../http/bodies.ts'
+import type { Context } from '../http/context.ts'
+
+const BYTES_MAX = 64 * 1024
+
+/** Throws RequestError for what is no JSON, and ZodError for an unknown, missing or malformed field. */
+export async function readBody<Schema extends z.ZodObject>(context: Context, schema: Schema): Promise<z.infer<Schema>> {
+  const { value } = await readJson(context.req, BYTES_MAX)
+  return schema.parse(value)
+}
