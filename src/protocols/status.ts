@@ -41,8 +41,9 @@ function readErrorBody(body: string): ErrorBody {
   const outer = asRecord(json)
   const error = asRecord(outer.error ?? outer.errors ?? json)
   const text = [error.message, outer.error, outer.message, outer.detail, error.detail].find(isText)
-  // FastAPI servers (Mistral, vLLM) answer 422 with a list of {loc, msg}.
-  const listed = Array.isArray(outer.detail) ? outer.detail.map(asRecord) : []
+  // FastAPI servers answer 422 with a list of {loc, msg}: vLLM in `detail`, Mistral in `message.detail`.
+  const list = outer.detail ?? asRecord(outer.message).detail
+  const listed = Array.isArray(list) ? list.map(asRecord) : []
   const listedText = listed.map((item) => `${place(item.loc)}${item.msg ?? ''}`).join('; ')
   const message = text ?? (listedText || undefined)
   const codes = [error.code, error.type, error.status, outer.code, outer.type]

@@ -47,6 +47,8 @@ describe('httpError', () => {
   it('reads the lists of FastAPI servers, bare messages and what is not JSON', () => {
     const detail = [{ loc: ['body', 'messages', 0, 'role'], msg: 'Input should be user' }]
     expect(httpError(422, {}, JSON.stringify({ detail }), 'Acme').message).toBe('messages.0.role: Input should be user')
+    const mistral = { object: 'error', message: { detail: [{ loc: ['body', 'n'], msg: 'not permitted' }] } }
+    expect(httpError(422, {}, JSON.stringify(mistral), 'Acme').message).toBe('n: not permitted')
     expect(httpError(400, {}, '{"object":"error","message":"too long"}', 'Acme').message).toBe('too long')
     expect(httpError(400, {}, '{"error":"no such voice"}', 'Acme').message).toBe('no such voice')
     expect(httpError(400, {}, '<html>', 'Acme').message).toMatch(/status 400 and gave no reason/)

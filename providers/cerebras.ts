@@ -1,0 +1,19 @@
+// Cerebras: open models on its own chips. https://inference-docs.cerebras.ai/api-reference (2026-11-21)
+import { z } from 'zod'
+import { defineProvider } from '../src/contract.ts'
+import { openaiCompatible } from '../src/protocols/openai-compatible.ts'
+
+export default defineProvider({
+  contract: 1,
+  name: 'Cerebras',
+  docs: 'https://inference-docs.cerebras.ai/models/overview',
+  settings: z.object({ api_key: z.string().min(1), base_url: z.url().default('https://api.cerebras.ai/v1') }),
+  connect: ({ api_key, base_url }, { fetch }) =>
+    openaiCompatible({
+      provider: 'Cerebras',
+      base_url,
+      api_key,
+      fetch,
+      quirks: { output_limit_field: 'max_completion_tokens' },
+    }),
+})
