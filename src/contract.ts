@@ -356,6 +356,8 @@ export const failed = (error: ProviderError, usage?: Usage): Progress<never> => 
 export interface Generator<Request, Output> {
   /** Throws ProviderError only if nothing was accepted upstream. */
   start(request: Request, call: Call): Promise<Progress<Output>>
+  /** Set when `extra` goes on to the provider, which speaks OpenAI's own format; elsewhere unknown fields are refused. */
+  takes_extra?: true
   /** Set when `start` may be sent again with the same `call.job` without the work being done or billed twice. */
   repeatable?: true
   /** Required if `start` may answer `pending`. */

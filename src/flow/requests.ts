@@ -14,13 +14,17 @@ export async function keepRequest(
   job_id: string,
   request: object,
 ): Promise<{ request?: Json; request_key?: string }> {
-  const text = JSON.stringify(request, (_name, value: unknown) =>
-    value instanceof Uint8Array ? { $bytes: Buffer.from(value).toString('base64') } : value,
-  )
+  const text = JSON.stringify(request, encodeBytes)
   if (text.length <= INLINE_BYTES_MAX) return { request: JSON.parse(text) as Json }
   const key = `${account_id}/${job_id}/request.json`
   await services.storage.put(key, Buffer.from(text), { media_type: 'application/json', max_bytes: STORED_BYTES_MAX })
   return { request_key: key }
+}
+
+/** A Buffer has turned itself into a list of numbers before a replacer sees it; its holder still has the bytes. */
+function encodeBytes(this: Record<string, unknown>, name: string, value: unknown): unknown {
+  const held = this[name]
+  return held instanceof Uint8Array ? { $bytes: Buffer.from(held).toString('base64') } : value
 }
 
 export async function readRequest(services: Services, job: JobRecord): Promise<JsonObject> {

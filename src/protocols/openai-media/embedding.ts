@@ -20,6 +20,7 @@ const Answer = z.looseObject({
 export function openaiEmbedding(server: MediaServer): Generator<EmbeddingRequest, EmbeddingOutput> {
   const sdk = mediaClient(server)
   return {
+    takes_extra: true,
     async start(request: EmbeddingRequest, call: Call) {
       const { input, dimensions, encoding_format, extra } = request
       // Named outright: the SDK decodes base64 only where its caller named no encoding.

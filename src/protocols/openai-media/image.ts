@@ -88,6 +88,7 @@ export function openaiImage(server: MediaServer): ImageGenerator {
   return {
     start,
     forward,
+    takes_extra: true,
     forwardedUsage: (usage, request) => readImageUsage(usage, request.n),
     estimate: (request, upstream) => ({ meters: imageMeters(request, upstream), source: 'estimated' }),
   }
@@ -149,7 +150,7 @@ async function readStream(events: AsyncIterable<unknown>, call: Call): Promise<J
 }
 
 /** Every finished picture tells its own usage; the answer's is their sum. */
-function addUsage(sum: JsonObject | undefined, more: Record<string, unknown>): JsonObject {
+export function addUsage(sum: JsonObject | undefined, more: Record<string, unknown>): JsonObject {
   const total: JsonObject = { ...sum }
   for (const [name, value] of Object.entries(more)) {
     if (typeof value === 'number') total[name] = (count(total[name]) ?? 0) + value

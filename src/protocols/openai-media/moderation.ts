@@ -17,6 +17,7 @@ export function openaiModeration(server: MediaServer): Generator<ModerationReque
   const sdk = mediaClient(server)
   const meters = ({ input }: ModerationRequest) => ({ input_tokens: Buffer.byteLength(JSON.stringify(input)) })
   return {
+    takes_extra: true,
     async start(request: ModerationRequest, call: Call) {
       const fields = fieldsOf({ model: call.upstream, input: request.input }, request.extra)
       const answer: unknown = await viaSdk(server.provider, call, () =>

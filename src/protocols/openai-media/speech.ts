@@ -50,13 +50,13 @@ export function openaiSpeech(server: MediaServer): Generator<SpeechRequest, Spee
       }
       return { ...(await readStream(response.body, provider)), type: '' }
     })
-    if (data.length === 0) throw badResponse(provider)
+    if (data.length === 0 || /^text\/|json$/.test(type)) throw badResponse(provider)
     const media_type = type.startsWith('audio/') ? type : (MEDIA_TYPES[format] ?? 'application/octet-stream')
     const output: SpeechOutput = { audio: { type: 'bytes', data, media_type } }
     return done(output, usageOf(request, usage))
   }
 
-  return { start, estimate: (request) => ({ meters: speechMeters(request), source: 'estimated' }) }
+  return { takes_extra: true, start, estimate: (request) => ({ meters: speechMeters(request), source: 'estimated' }) }
 }
 
 async function readStream(body: AsyncIterable<Uint8Array>, provider: string) {

@@ -88,6 +88,7 @@ export function openaiVideo(server: MediaServer): Generator<VideoRequest, VideoO
   }
 
   return {
+    takes_extra: true,
     start,
     poll,
     /** There is no cancel in this format; deleting is what ends the work where a server allows it. */
