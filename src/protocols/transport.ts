@@ -31,7 +31,8 @@ export function makeProviderFetch(options: TransportOptions): ProviderFetch & { 
   })
   const call = (input: string | URL | Request, init?: RequestInit) => fetchThrough(agent, input, init)
   const send = (request: WireRequest) => exchange(agent, request, limits, options.provider)
-  return Object.assign(call, { send, close: () => agent.close() })
+  // The openai SDK asks a fetch for its Response, to see whether it takes Node's FormData: it does, see fetchThrough.
+  return Object.assign(call, { send, close: () => agent.close(), Response })
 }
 
 /** A network failure in words fit for anybody. `provider` is its name for people. */

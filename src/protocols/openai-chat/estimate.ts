@@ -4,6 +4,9 @@ import { isRecord } from '../lenient.ts'
 
 /** Every vendor's tokens are at least a byte each; roles and separators cost a few more. */
 const TOKENS_PER_MESSAGE = 16
+/** What providers put before the request: gpt-oss 72 tokens, grok-4 680; with tools Claude 530, Llama 4 450 (recordings). */
+const TOKENS_PER_REQUEST = 1_024
+const TOKENS_FOR_TOOLS = 1_024
 
 /**
  * Tokens of one picture at most, by `detail` (OpenAI's image guide, 2026-08: 2,500 patches at high, 10,000 at original,
@@ -38,15 +41,20 @@ export function inputUpperBound(body: Record<string, unknown>): Meters {
     }
   }
   for (const described of [tools, functions, response_format]) {
-    if (described) bound.text += Buffer.byteLength(JSON.stringify(described)) + TOKENS_PER_MESSAGE
+    if (described) bound.text += Buffer.byteLength(JSON.stringify(described)) + TOKENS_FOR_TOOLS
   }
+  // What a search of the provider's own brings in, nobody can foresee.
+  if (body.web_search_options || (Array.isArray(tools) && tools.some(isServerTool))) bound.text += UNSEEN_TOKENS
   const predicted = prediction ? Buffer.byteLength(JSON.stringify(prediction)) : 0
   return {
-    input_tokens: bound.text + TOKENS_PER_MESSAGE,
+    input_tokens: bound.text + TOKENS_PER_REQUEST,
     ...(bound.audio ? { input_audio_tokens: bound.audio } : {}),
     ...(predicted ? { output_tokens: predicted } : {}),
   }
 }
+
+const isServerTool = (tool: unknown): boolean =>
+  isRecord(tool) && typeof tool.type === 'string' && tool.type !== 'function' && tool.type !== 'custom'
 
 interface Bound {
   text: number

@@ -16,6 +16,8 @@ import {
 import { count, record } from '../lenient.ts'
 import { badResponse, callOptions, fieldsOf, type MediaServer, mediaClient, upload, viaSdk } from './client.ts'
 
+const TEXT_FORMATS = new Set(['text', 'srt', 'vtt'])
+
 const Answer = z.looseObject({
   text: z.string(),
   language: z.string().nullish(),
@@ -50,7 +52,8 @@ export function openaiTranscription(server: MediaServer): Generator<Transcriptio
 
   function read(request: TranscriptionRequest, body: string, media_type: string) {
     const answer = { media_type, body }
-    if (!media_type.startsWith('application/json')) {
+    if (TEXT_FORMATS.has(request.format)) {
+      if (media_type.startsWith('text/html')) throw badResponse(provider)
       // Text with its times, or a plain transcript, is its own answer.
       return done({ text: plainText(request.format, body), answer }, counted(request))
     }
@@ -73,7 +76,11 @@ export function openaiTranscription(server: MediaServer): Generator<Transcriptio
     }
   }
 
-  return { start, estimate: (request) => ({ meters: transcriptionMeters(request), source: 'estimated' }) }
+  return {
+    takes_extra: true,
+    start,
+    estimate: (request) => ({ meters: transcriptionMeters(request), source: 'estimated' }),
+  }
 }
 
 /** The words alone of SubRip and WebVTT: no numbers, no times, no header. */
