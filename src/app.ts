@@ -11,6 +11,7 @@ import { accountRoutes } from './routes/account.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { audioRoutes } from './routes/audio.ts'
 import { chatRoutes } from './routes/chat.ts'
+import { docsRoutes } from './routes/docs.ts'
 import { embeddingRoutes } from './routes/embeddings.ts'
 import { estimateRoutes } from './routes/estimate.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -29,6 +30,7 @@ export function makeApp(services: Services, isReady: () => boolean): Koa<State, 
 
   const forAll: ApiRouter = new Router()
   healthRoutes(forAll, services, isReady)
+  docsRoutes(forAll)
 
   const forCallers: ApiRouter = new Router()
   chatRoutes(forCallers, services)

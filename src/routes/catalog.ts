@@ -1,0 +1,97 @@
+// Every route in one table, in words: what /docs shows and /openapi.json is made of. A test holds it against the routes
+// that there are.
+export interface RouteEntry {
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  /** As the router knows it: `/v1/jobs/:id`. */
+  path: string
+  summary: string
+  /** Whose key it asks for. */
+  key: 'none' | 'caller' | 'admin'
+  group: string
+  /** Content types of the request body; absent: none. */
+  body?: readonly string[]
+  /** Content types of a success, JSON if absent. */
+  answers?: readonly string[]
+}
+
+const JSON_BODY = ['application/json']
+const FORM_BODY = ['multipart/form-data']
+const EITHER_BODY = ['application/json', 'multipart/form-data']
+const STREAMED = ['application/json', 'text/event-stream']
+const FILE = ['application/octet-stream']
+
+type Row = [method: RouteEntry['method'], path: string, summary: string, more?: Pick<RouteEntry, 'body' | 'answers'>]
+
+const table = (group: string, key: RouteEntry['key'], rows: Row[]): RouteEntry[] =>
+  rows.map(([method, path, summary, more]) => ({ method, path, summary, key, group, ...more }))
+
+export const CATALOG: readonly RouteEntry[] = [
+  ...table('Models in OpenAI’s format', 'caller', [
+    ['POST', '/v1/chat/completions', 'Text: one answer, or a stream of events', { body: JSON_BODY, answers: STREAMED }],
+    ['POST', '/v1/embeddings', 'Vectors of texts', { body: JSON_BODY }],
+    ['POST', '/v1/moderations', 'Whether a text is acceptable', { body: JSON_BODY }],
+    ['POST', '/v1/images/generations', 'Pictures from words', { body: JSON_BODY, answers: STREAMED }],
+    ['POST', '/v1/images/edits', 'Pictures from pictures and words', { body: EITHER_BODY, answers: STREAMED }],
+    ['POST', '/v1/videos', 'A film: queued at once, polled until it is done', { body: EITHER_BODY }],
+    ['GET', '/v1/videos', 'The account’s films'],
+    ['GET', '/v1/videos/:id', 'One film: its status and progress'],
+    ['DELETE', '/v1/videos/:id', 'Removes a finished film'],
+    ['GET', '/v1/videos/:id/content', 'The film itself; ranges are served', { answers: FILE }],
+    ['POST', '/v1/videos/:id/remix', 'A new film from one that is done', { body: JSON_BODY }],
+    ['POST', '/v1/audio/speech', 'Speech from text', { body: JSON_BODY, answers: FILE }],
+    [
+      'POST',
+      '/v1/audio/transcriptions',
+      'Text from speech',
+      { body: FORM_BODY, answers: ['application/json', 'text/plain'] },
+    ],
+    [
+      'POST',
+      '/v1/audio/translations',
+      'English text from speech',
+      { body: FORM_BODY, answers: ['application/json', 'text/plain'] },
+    ],
+    ['GET', '/v1/models', 'The models that the key may call, with limits and prices'],
+    ['GET', '/v1/models/*id', 'One model'],
+  ]),
+  ...table('Jobs and credit', 'caller', [
+    ['GET', '/v1/jobs', 'The account’s jobs, newest first'],
+    ['GET', '/v1/jobs/:id', 'One job: status, usage, attempts, outputs, receipt'],
+    ['GET', '/v1/jobs/:id/events', 'Each change of a job until its end', { answers: ['text/event-stream'] }],
+    ['GET', '/v1/jobs/:id/outputs/:n', 'A file that a job made; ranges are served', { answers: FILE }],
+    ['POST', '/v1/jobs/:id/cancel', 'Ends a job; what was delivered is charged'],
+    ['DELETE', '/v1/jobs/:id', 'Removes what a finished job made; its money stays'],
+    ['POST', '/v1/estimate', 'What a call would hold, without making it', { body: JSON_BODY }],
+    ['GET', '/v1/credits', 'The account’s credit: available, held, settled'],
+    ['GET', '/v1/usage', 'What was spent, by model, day, operation or key'],
+    ['GET', '/v1/key', 'The key that asks, and what it may spend'],
+  ]),
+  ...table('Administration', 'admin', [
+    ['GET', '/api/v1/users', 'Users'],
+    ['POST', '/api/v1/users', 'A new user with an account', { body: JSON_BODY }],
+    ['GET', '/api/v1/users/:id', 'One user and the account’s credit'],
+    ['PATCH', '/api/v1/users/:id', 'Changes a user', { body: JSON_BODY }],
+    ['POST', '/api/v1/users/:id/credits', 'Grants credit', { body: JSON_BODY }],
+    ['GET', '/api/v1/keys', 'Keys'],
+    ['POST', '/api/v1/keys', 'A new key, shown this once', { body: JSON_BODY }],
+    ['GET', '/api/v1/keys/:id', 'One key'],
+    ['PATCH', '/api/v1/keys/:id', 'Disables, limits or renames a key', { body: JSON_BODY }],
+    ['DELETE', '/api/v1/keys/:id', 'Removes a key'],
+    ['GET', '/api/v1/ledger', 'Ledger entries'],
+    ['GET', '/api/v1/jobs', 'Jobs of every account'],
+    ['GET', '/api/v1/jobs/:id', 'One job of any account'],
+    ['GET', '/api/v1/providers', 'Providers: on, or off and why'],
+    ['GET', '/api/v1/models', 'Every model'],
+    ['GET', '/api/v1/prices', 'Offers with their rates'],
+    ['POST', '/api/v1/verify', 'Adds every account up again from its entries'],
+    ['POST', '/api/v1/reload', 'Loads providers and prices again'],
+    ['GET', '/api/v1/audit', 'What admins changed'],
+    ['GET', '/metrics', 'Counters in the text format of Prometheus', { answers: ['text/plain'] }],
+  ]),
+  ...table('The router', 'none', [
+    ['GET', '/healthz', 'Whether the process lives'],
+    ['GET', '/readyz', 'Whether it takes requests'],
+    ['GET', '/docs', 'This table', { answers: ['text/html'] }],
+    ['GET', '/openapi.json', 'The same for machines'],
+  ]),
+]
