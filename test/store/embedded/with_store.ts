@@ -2,12 +2,14 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Collection, type Db, MongoClient, type MongoClientOptions } from 'mongodb'
+import { type Collection, type Db, type Document, MongoClient, type MongoClientOptions } from 'mongodb'
 import { afterAll, beforeAll } from 'vitest'
 import { type EmbeddedStore, type EmbeddedStoreOptions, startEmbeddedStore } from '../../../src/store/embedded/start.ts'
 
 /** Documents of tests have whatever fields the test gives them; only `_id` is known. */
-export type Loose = { _id: unknown; [field: string]: unknown }
+export interface Loose extends Document {
+  _id: string | number
+}
 
 export type Fixture = {
   store: EmbeddedStore
