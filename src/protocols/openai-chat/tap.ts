@@ -42,8 +42,8 @@ export class ChatTap {
   #finishes = new Map<number, string | undefined>()
   #usage: Usage | undefined
   #done = false
-  /** The chunk with the usage, and its data, kept for `tail`. */
-  #held: { text: string; chunk: JsonObject } | undefined
+  /** The chunk with the usage, its data and what came after it, kept for `tail`; text is Latin-1 of the bytes. */
+  #held: { text: string; chunk: JsonObject; after: string } | undefined
   #last: JsonObject = {}
   #empty_usages = false
 
@@ -89,7 +89,8 @@ export class ChatTap {
     const usage = this.#held?.chunk.usage
     if (this.#held && isRecord(usage)) {
       const chunk = { ...this.#held.chunk, usage: withCost(usage, cost_usd) }
-      return Buffer.from(`data: ${JSON.stringify(chunk)}\n\n${DONE}`)
+      const after = Buffer.from(this.#held.after, 'latin1')
+      return Buffer.concat([Buffer.from(`data: ${JSON.stringify(chunk)}\n\n`), after, Buffer.from(DONE)])
     }
     const known = this.#usage ?? counted
     if (this.#options.strip_usage || !known) return Buffer.from(DONE)
@@ -165,15 +166,20 @@ export class ChatTap {
     this.#last = chunk
     if (chunk.usage === null) this.#empty_usages = true
     const plain = this.#choices(chunk.choices)
+    const no_choices = !Array.isArray(chunk.choices) || chunk.choices.length === 0
+    if (this.#held && no_choices && !isRecord(chunk.usage)) {
+      // OpenAI's verdict on the output (`moderation`) follows the usage.
+      this.#held.after += event
+      return ''
+    }
     const released = this.#release()
     if (this.error) return released
     this.#usage = readUsage(usageOf(chunk)) ?? this.#usage
     if (isRecord(chunk.usage)) {
-      const no_choices = !Array.isArray(chunk.choices) || chunk.choices.length === 0
       if (this.#options.strip_usage && no_choices) return released
       // Some servers tell the usage so far in every chunk; only the last one waits.
       if (this.#allFinished() || no_choices) {
-        this.#held = { text: event, chunk }
+        this.#held = { text: event, chunk, after: '' }
         return released
       }
     } else if (plain) {
@@ -184,7 +190,7 @@ export class ChatTap {
 
   /** A chunk that was held as the last one, and was not: it goes on as it came. */
   #release(): string {
-    const text = this.#held?.text ?? ''
+    const text = this.#held ? this.#held.text + this.#held.after : ''
     this.#held = undefined
     return text
   }

@@ -71,7 +71,8 @@ export class HeldAnswer {
   /** The answer with one member replaced, or added where it has none; everything else is the bytes that came. */
   with(name: string, json: string): Buffer[] {
     const span = this.#members.get(name)
-    if (span) return [...slice(this.chunks, 0, span.start), Buffer.from(json), ...slice(this.chunks, span.end, this.bytes)]
+    if (span)
+      return [...slice(this.chunks, 0, span.start), Buffer.from(json), ...slice(this.chunks, span.end, this.bytes)]
     const end = this.#end ?? this.bytes
     const added = `${this.#members.size > 0 ? ',' : ''}${JSON.stringify(name)}:${json}`
     return [...slice(this.chunks, 0, end), Buffer.from(added), ...slice(this.chunks, end, this.bytes)]

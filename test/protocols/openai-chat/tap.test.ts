@@ -97,6 +97,15 @@ describe('dialects', () => {
     expect(result.usage?.meters.output_tokens).toBe(5)
   })
 
+  it('keeps what follows the usage in its place (OpenAI’s verdict on the output)', () => {
+    const verdict = event({ choices: [], moderation: { output: { flagged: false, note: 'é' } }, usage: null })
+    const { tap, sent } = run(finish('stop') + event({ choices: [], usage }) + verdict + DONE)
+    expect(sent).toBe(finish('stop'))
+    const tail = Buffer.from(tap.tail('1')).toString()
+    expect(tail).toContain('"cost":1}')
+    expect(tail.endsWith(verdict + DONE)).toBe(true)
+  })
+
   it('does not delay a server that tells the usage so far in every chunk', () => {
     const chunks = [delta({ content: 'a' }, { usage }), delta({ content: 'b' }, { usage })]
     expect(run(chunks.join('')).sent).toBe(chunks.join(''))
