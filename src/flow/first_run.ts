@@ -96,7 +96,7 @@ async function laterRun(
   const { config, store } = services
   const made = config.admin_key === undefined && known.admin_key === null ? newAdminKey() : undefined
   // The file outlived the store: its key is nobody's there.
-  const lost = known.api_key !== null && !config.production && (await isEmpty(store))
+  const lost = known.api_key !== null && !config.production && !(await repeatUntilKnown(() => store.users.findOne()))
   const demo = lost ? await makeDemoKey(services, callers) : undefined
   const record = {
     base_url: baseUrl(url),
