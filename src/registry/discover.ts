@@ -92,7 +92,7 @@ async function load({ id, path }: Place): Promise<Adapter | Fault> {
   try {
     // The time of the last change makes a new module of a changed file. The old one stays in memory (a few KB a reload),
     // and files that the adapter itself imports are not read again: for those, restart.
-    const module: unknown = await import(`${pathToFileURL(path).href}?v=${statSync(path).mtimeMs}`)
+    const module: unknown = await import(`${pathToFileURL(path).href}?v=${Math.round(statSync(path).mtimeMs)}`)
     const parsed = moduleSchema.safeParse(module)
     if (parsed.success) return { id, file, definition: parsed.data.default as unknown as ProviderDefinition }
     const problem = parsed.error.issues
@@ -105,7 +105,7 @@ async function load({ id, path }: Place): Promise<Adapter | Fault> {
       remedy: 'export default defineProvider({ … }), as src/contract.ts has it',
     }
   } catch (error) {
-    const problem = error instanceof Error ? (error.message.split('\n')[0] ?? error.name) : String(error)
+    const problem = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ').slice(0, 300)
     return { file, place: '', problem: `could not be loaded: ${problem}`, remedy: 'correct the adapter' }
   }
 }

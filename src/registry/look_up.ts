@@ -23,7 +23,7 @@ export function lookUp(registry: Registry, name: string, operation: Operation, a
   const { provider, rest } = pinned(index, name)
   const model = rest.includes('/') ? rest : fullName(index, rest, operation, provider)
   if (typeof model !== 'string') return model
-  const offers = (registry.offers.get(model) ?? wildcardOffers(registry, model)).filter(
+  const offers = (exactOffers(registry, model) ?? wildcardOffers(registry, model)).filter(
     (offer) => provider === undefined || offer.provider === provider,
   )
   if (offers.length === 0) return unknown(index, rest, operation, provider)
@@ -83,6 +83,9 @@ function fullName(index: Index, name: string, operation: Operation, provider: st
 
 const offeredBy = ({ offers }: Index, model: string, provider: string) =>
   (offers.get(model) ?? []).some((offer) => offer.provider === provider)
+
+/** The wildcards themselves are no names. */
+const exactOffers = ({ offers }: Registry, model: string) => (model.includes('*') ? undefined : offers.get(model))
 
 /** `local/*` serves whatever follows the slash, under the upstream's pattern. */
 function wildcardOffers({ offers }: Registry, model: string): readonly Offer[] {
