@@ -1,14 +1,15 @@
 // Everything but chat, while the caller waits: admitted, held, tried, collected, charged. A caller who leaves changes
 // nothing but that the files are kept.
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Asset, Json, Progress } from '../contract.ts'
+import type { Asset, Json, Progress, Usage } from '../contract.ts'
 import type { NanoUsd } from '../ledger/money.ts'
 import type { JobOutput } from '../store/jobs.ts'
-import { admit } from './admit.ts'
+import { type Admitted, admit } from './admit.ts'
 import { attemptOffers, callFor, endAttempt, reasonOf } from './attempts.ts'
 import { estimateUsage, type GeneratorOperation, generatorOf, type OutputOf, type RequestOf } from './generators.ts'
 import { type JobPlan, openJob } from './open.ts'
-import { type Bytes, fetchOutput, filesOf, keepFiles } from './outputs.ts'
+import { outputText } from './output_text.ts'
+import { type Bytes, fetchOutput, filesOf, keepOutputs } from './outputs.ts'
 import type { Caller, Services } from './services.ts'
 import { release, settle } from './settle.ts'
 import { canceled, type Work } from './work.ts'
@@ -40,6 +41,7 @@ export interface Generated<Kind extends GeneratorOperation> {
   work: Work
   cost: NanoUsd
   output: OutputOf<Kind>
+  usage: Usage
   /** The output's files, in order. */
   files: Bytes[]
   /** The same files in storage, where they were kept. */
@@ -53,13 +55,21 @@ export async function runGeneration<Kind extends GeneratorOperation>(
   run: GenerationRun<Kind>,
 ): Promise<Generated<Kind>> {
   const { operation, request } = run
-  const admitted = admit(services, caller, {
-    operation,
-    model: request.model,
-    ...(run.max_cost_usd !== undefined && { max_cost_usd: run.max_cost_usd }),
-    estimate: (offer) => estimateUsage(offer, operation, request),
+  const work = await openGeneration(services, caller, run)
+  return orRelease(services, work, async () => {
+    const progress = await begin(services, work, operation, request, run.partial)
+    return completeGeneration(services, work, run, progress)
   })
-  const { endpoint, request_id, metadata, echo, opened } = run
+}
+
+/** Admitted, written down and held, and not begun. Throws Failure and ProviderError. */
+export async function openGeneration<Kind extends GeneratorOperation>(
+  services: Services,
+  caller: Caller,
+  run: GenerationRun<Kind>,
+): Promise<Work> {
+  const { operation, request, endpoint, request_id, metadata, echo, opened, max_cost_usd } = run
+  const admitted = admitGeneration(services, caller, operation, request, max_cost_usd)
   const work = await openJob(services, caller, admitted, {
     operation,
     endpoint,
@@ -71,18 +81,44 @@ export async function runGeneration<Kind extends GeneratorOperation>(
     deadline_ms: DEADLINE_MS[operation],
   })
   work.job.started_at = new Date()
+  return work
+}
+
+/** Which offers may serve it and what it may cost. Throws Failure and ProviderError. */
+export function admitGeneration<Kind extends GeneratorOperation>(
+  services: Services,
+  caller: Caller,
+  operation: Kind,
+  request: RequestOf<Kind>,
+  max_cost_usd: string | undefined,
+): Admitted {
+  return admit(services, caller, {
+    operation,
+    model: request.model,
+    ...(max_cost_usd !== undefined && { max_cost_usd }),
+    estimate: (offer) => estimateUsage(offer, operation, request),
+  })
+}
+
+/** Runs open work; whatever it throws gives the hold back, and is the answer. */
+export async function orRelease<Result>(services: Services, work: Work, act: () => Promise<Result>): Promise<Result> {
   try {
-    const progress = await waitFor(
-      services,
-      work,
-      operation,
-      await begin(services, work, operation, request, run.partial),
-    )
-    return await finishGeneration(services, work, operation, progress, () => run.keep_files || run.gone.aborted)
+    return await act()
   } catch (error) {
     if (!work.decided) await release(services, work, reasonOf(work, error), 'failed')
     throw reasonOf(work, error)
   }
+}
+
+/** From the provider's first word to the charge. */
+export async function completeGeneration<Kind extends GeneratorOperation>(
+  services: Services,
+  work: Work,
+  run: Pick<GenerationRun<Kind>, 'operation' | 'keep_files' | 'gone'>,
+  first: Progress<OutputOf<Kind>>,
+): Promise<Generated<Kind>> {
+  const progress = await waitFor(services, work, run.operation, first)
+  return finishGeneration(services, work, run.operation, progress, () => run.keep_files || run.gone.aborted)
 }
 
 /** Starts the work at the first offer that takes it. */
@@ -139,11 +175,14 @@ export async function finishGeneration<Kind extends GeneratorOperation>(
   { output, usage }: Extract<Progress<OutputOf<Kind>>, { status: 'done' }>,
   keep: () => boolean,
 ): Promise<Generated<Kind>> {
-  const files = await Promise.all(filesOf(operation, output).map((asset) => fetchOutput(asset, work.abort.signal)))
-  const outputs = keep() ? await keepFiles(services, work.job, output, files) : []
+  const files = await Promise.all(
+    filesOf(operation, output).map((asset) => fetchOutput(asset, work.job.echo, work.abort.signal)),
+  )
+  const text = () => outputText(operation, { output, usage, job: work.job })
+  const outputs = keep() ? await keepOutputs(services, work.job, files, text) : []
   const last = work.job.attempts.at(-1)
   if (last) endAttempt(last, 'completed')
   const cost = await settle(services, work, { usage, outputs })
   if (cost === undefined) throw reasonOf(work, canceled())
-  return { work, cost, output, files, outputs }
+  return { work, cost, output, usage, files, outputs }
 }

@@ -19,8 +19,9 @@ import {
   type VideoOutput,
   type VideoRequest,
 } from '../contract.ts'
-import type { Offer } from '../registry.ts'
+import { lookUp, type Offer } from '../registry.ts'
 import { Failure } from './failure.ts'
+import type { Services } from './services.ts'
 
 export interface Kinds {
   image: { request: ImageRequest; output: ImageOutput }
@@ -55,6 +56,7 @@ export function estimateUsage<Kind extends GeneratorOperation>(
 ): Usage {
   checkLimits(offer, request)
   const generator = generatorOf(offer.connection, operation)
+  if (!generator.takes_extra) checkOwnFormat(offer, request)
   const facts = requestFacts(request)
   const usage = generator.estimate?.(request, offer.upstream) ?? {
     meters: defaultMeters(operation, request),
@@ -88,6 +90,34 @@ function defaultMeters(operation: GeneratorOperation, request: object): Meters {
     case 'moderation':
       return { input_tokens: bytes(fields.input), requests: 1 }
   }
+}
+
+/** Fields that say for whom the work is done, and change nothing about it. */
+const BOOKKEEPING = new Set(['user', 'safety_identifier'])
+/** What we write ourselves from a transcript and its times. */
+const TRANSCRIPT_FORMATS = ['json', 'text', 'srt', 'verbose_json', 'vtt']
+
+/** What only a provider of OpenAI's own format could understand: nothing that a caller asks for is dropped in silence. */
+function checkOwnFormat({ model }: Offer, request: object): void {
+  const { extra, task, format } = request as Partial<TranscriptionRequest>
+  const unknown = Object.keys(extra ?? {}).filter((name) => !BOOKKEEPING.has(name))
+  const [first] = unknown
+  if (first !== undefined) {
+    const names = unknown.map((name) => `'${name.slice(0, 50)}'`).join(', ')
+    throw new Failure(400, 'unknown_parameter', `The provider of ${model} does not understand ${names}.`, {
+      param: first.slice(0, 50),
+    })
+  }
+  if (task === undefined || format === undefined || TRANSCRIPT_FORMATS.includes(format)) return
+  throw new Failure(400, 'invalid_value', `${model} answers as ${TRANSCRIPT_FORMATS.join(', ')}.`, {
+    param: 'response_format',
+  })
+}
+
+/** The length of a film where the caller names none: the first that the model makes, else OpenAI's own default. */
+export function defaultSeconds(services: Services, model: string): number {
+  const found = lookUp(services.registry(), model, 'video')
+  return (found.found ? found.offers[0]?.limits.seconds?.[0] : undefined) ?? 4
 }
 
 /** The limits of a price file: refused here, before any hold. */

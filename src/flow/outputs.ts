@@ -1,10 +1,13 @@
 // Outputs of media jobs: fetched from the provider, typed by their bytes, measured, and kept in storage under the job.
-import type { Asset } from '../contract.ts'
+import { type Asset, type JsonObject, ProviderError } from '../contract.ts'
 import { loadAsset } from '../media/assets.ts'
+import { convertImage } from '../media/image.ts'
+import { MediaError } from '../media/media_error.ts'
 import { probe } from '../media/probe.ts'
 import { sniff } from '../media/sniff.ts'
 import type { JobOutput, JobRecord } from '../store/jobs.ts'
 import type { GeneratorOperation, Kinds } from './generators.ts'
+import type { OutputText } from './output_text.ts'
 import type { Services } from './services.ts'
 
 /** The largest file a provider may give us. */
@@ -21,13 +24,34 @@ export function filesOf<Kind extends GeneratorOperation>(operation: Kind, output
   return []
 }
 
-/** Brings a file here, whatever form the provider gave it in; its type is what its bytes say. */
-export function fetchOutput(asset: Asset, signal: AbortSignal): Promise<Bytes> {
-  return loadAsset(asset, { max_bytes: OUTPUT_BYTES_MAX, kinds: ['image', 'audio', 'video'], signal })
+/** The picture formats that we can make of any other. */
+const FORMATS = ['png', 'jpeg', 'webp'] as const
+
+/** Brings a file here, whatever form the provider gave it in; its type is what its bytes say, or what the caller asked for. */
+export async function fetchOutput(asset: Asset, echo: JsonObject, signal: AbortSignal): Promise<Bytes> {
+  try {
+    const file = await loadAsset(asset, { max_bytes: OUTPUT_BYTES_MAX, kinds: ['image', 'audio', 'video'], signal })
+    return await inAskedFormat(file, echo)
+  } catch (error) {
+    if (!(error instanceof MediaError)) throw error
+    throw new ProviderError('bad_response', 'The provider gave a file that cannot be used.', { cause: error })
+  }
+}
+
+/** Not every provider makes every format; then the picture is made anew here. */
+async function inAskedFormat(file: Bytes, { output_format, output_compression }: JsonObject): Promise<Bytes> {
+  const format = FORMATS.find((each) => each === output_format)
+  if (format === undefined || !file.media_type.startsWith('image/') || file.media_type === `image/${format}`) return file
+  const { data, media_type } = await convertImage(file.data, {
+    format,
+    ...(typeof output_compression === 'number' && { compression: output_compression }),
+    strip_metadata: true,
+  })
+  return { type: 'bytes', data, media_type }
 }
 
 async function storeOutput(services: Services, job: JobRecord, index: number, file: Bytes): Promise<JobOutput> {
-  const { ext, kind } = await sniff(file.data)
+  const { ext, kind } = await sniff(file.data, file.media_type)
   const key = `${job.account_id}/${job._id}/${index}.${ext}`
   const [stored, measured] = await Promise.all([
     services.storage.put(key, file.data, { media_type: file.media_type, max_bytes: OUTPUT_BYTES_MAX }),
@@ -46,26 +70,28 @@ async function storeOutput(services: Services, job: JobRecord, index: number, fi
   }
 }
 
-/** Keeps what a job made: its files, or the output itself as JSON where it has none. */
-export async function keepFiles(
+/** Keeps what a job made: its files, or its text where it has none. */
+export async function keepOutputs(
   services: Services,
   job: JobRecord,
-  output: object,
   files: Bytes[],
+  text: () => OutputText,
 ): Promise<JobOutput[]> {
-  if (files.length === 0) return [await storeJson(services, job, JSON.stringify(output))]
+  if (files.length === 0) return [await storeText(services, job, text())]
   return Promise.all(files.map((file, index) => storeOutput(services, job, index, file)))
 }
 
-/** Stores what is not a file (a transcript, vectors, a chat's answer) as the JSON that a waiting caller would have got. */
-export async function storeJson(services: Services, job: JobRecord, json: string): Promise<JobOutput> {
-  const media_type = 'application/json'
-  const file = await services.storage.put(`${job.account_id}/${job._id}/0.json`, Buffer.from(json), {
-    media_type,
-    max_bytes: OUTPUT_BYTES_MAX,
-  })
+/** The JSON answer of a chat that nobody waits for. */
+export const storeJson = (services: Services, job: JobRecord, json: string): Promise<JobOutput> =>
+  storeText(services, job, { media_type: 'application/json', body: json })
+
+/** Stores what is not a file (a transcript, vectors, a chat's answer) as a waiting caller would have got it. */
+async function storeText(services: Services, job: JobRecord, { media_type, body }: OutputText): Promise<JobOutput> {
+  const type = media_type.startsWith('application/json') ? 'json' : 'text'
+  const key = `${job.account_id}/${job._id}/0.${type === 'json' ? 'json' : 'txt'}`
+  const file = await services.storage.put(key, Buffer.from(body), { media_type, max_bytes: OUTPUT_BYTES_MAX })
   return {
-    type: 'json',
+    type,
     key: file.key,
     media_type,
     bytes: file.bytes,

@@ -1,10 +1,10 @@
 // Accepting a job for the worker: everything is admitted, held and written before the caller is told that it is queued.
 import type { JsonObject } from '../contract.ts'
 import type { JobRecord } from '../store/jobs.ts'
-import { type Admitted, admit } from './admit.ts'
+import type { Admitted } from './admit.ts'
 import { admitChat, CHAT_DEADLINE_MS } from './chat.ts'
-import { DEADLINE_MS } from './generate.ts'
-import { estimateUsage, type GeneratorOperation, type RequestOf } from './generators.ts'
+import { admitGeneration, DEADLINE_MS } from './generate.ts'
+import type { GeneratorOperation, RequestOf } from './generators.ts'
 import { newId } from './ids.ts'
 import { type JobPlan, openJob } from './open.ts'
 import { keepRequest } from './requests.ts'
@@ -23,12 +23,7 @@ export async function submitGeneration<Kind extends GeneratorOperation>(
   request: RequestOf<Kind>,
   submission: Submission,
 ): Promise<JobRecord> {
-  const admitted = admit(services, caller, {
-    operation,
-    model: request.model,
-    ...(submission.max_cost_usd !== undefined && { max_cost_usd: submission.max_cost_usd }),
-    estimate: (offer) => estimateUsage(offer, operation, request),
-  })
+  const admitted = admitGeneration(services, caller, operation, request, submission.max_cost_usd)
   return queue(services, caller, admitted, { ...submission, operation, deadline_ms: DEADLINE_MS[operation] }, request)
 }
 
