@@ -29,11 +29,11 @@ const UNSEEN_TOKENS = 2_000_000
 
 /**
  * The most that the input of this body (OpenAI's chat format, as it is sent) can be; the caller limits it to the
- * model's context. A `prediction` may come back as output tokens on top of the output limit: they are in `output_tokens`.
+ * model's context. A `prediction` is not input: what of it is rejected counts within the output limit.
  */
 export function inputUpperBound(body: Record<string, unknown>): Meters {
   const bound = { text: 0, audio: 0 }
-  const { messages, tools, functions, response_format, prediction } = body
+  const { messages, tools, functions, response_format } = body
   if (Array.isArray(messages)) {
     for (const message of messages) {
       bound.text += TOKENS_PER_MESSAGE
@@ -45,11 +45,9 @@ export function inputUpperBound(body: Record<string, unknown>): Meters {
   }
   // What a search of the provider's own brings in, nobody can foresee.
   if (body.web_search_options || (Array.isArray(tools) && tools.some(isServerTool))) bound.text += UNSEEN_TOKENS
-  const predicted = prediction ? Buffer.byteLength(JSON.stringify(prediction)) : 0
   return {
     input_tokens: bound.text + TOKENS_PER_REQUEST,
     ...(bound.audio ? { input_audio_tokens: bound.audio } : {}),
-    ...(predicted ? { output_tokens: predicted } : {}),
   }
 }
 

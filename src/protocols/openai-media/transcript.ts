@@ -16,7 +16,10 @@ type Segment = NonNullable<TranscriptionOutput['segments']>[number]
 const PLAIN = 'text/plain; charset=utf-8'
 const JSON_TYPE = 'application/json; charset=utf-8'
 
-export function transcriptAnswer(output: TranscriptionOutput, facts: TranscriptFacts): { media_type: string; body: string } {
+export function transcriptAnswer(
+  output: TranscriptionOutput,
+  facts: TranscriptFacts,
+): { media_type: string; body: string } {
   if (output.answer) return ownAnswer(output.answer, facts)
   const { text } = output
   const segments = output.segments ?? [{ start: 0, end: secondsOf(output, facts), text }]
@@ -43,9 +46,13 @@ function ownAnswer({ media_type, body }: NonNullable<TranscriptionOutput['answer
 }
 
 /** Seconds, or tokens where the provider counted such; always with our cost. */
-export function transcriptUsage({ usage, cost_usd }: Pick<TranscriptFacts, 'usage' | 'cost_usd'>): Record<string, unknown> {
+export function transcriptUsage({
+  usage,
+  cost_usd,
+}: Pick<TranscriptFacts, 'usage' | 'cost_usd'>): Record<string, unknown> {
   const { raw, meters } = usage
-  if (isRecord(raw) && typeof raw.type === 'string' && count(raw.input_tokens) !== undefined) return withCost(raw, cost_usd)
+  if (isRecord(raw) && typeof raw.type === 'string' && count(raw.input_tokens) !== undefined)
+    return withCost(raw, cost_usd)
   return {
     type: 'duration',
     seconds: meters.audio_seconds ?? 0,

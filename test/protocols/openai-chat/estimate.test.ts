@@ -43,8 +43,4 @@ describe('inputUpperBound', () => {
   it('knows that a search of the provider’s own has no bound but the context', () => {
     expect(ask('hi', { tools: [{ type: 'openrouter:web_search' }] }).input_tokens).toBeGreaterThan(1_000_000)
   })
-
-  it('counts a prediction as output, which it may become', () => {
-    expect(ask('hi', { prediction: { type: 'content', content: 'x'.repeat(100) } }).output_tokens).toBeGreaterThan(100)
-  })
 })
