@@ -87,7 +87,7 @@ function unknownConditions(rates: readonly Rate[]): RateFault[] {
 }
 
 /** Those of the core; an adapter may report others of its own. */
-const CONDITIONS = ['context_over', 'tier', 'resolution', 'size', 'quality', 'audio', 'task', 'mode', 'input']
+const CONDITIONS = ['context_over', 'tier', 'resolution', 'size', 'quality', 'audio', 'task']
 
 /** One letter wrong, missing, doubled or swapped. */
 function isMisspelt(name: string, known: string): boolean {

@@ -55,21 +55,25 @@ export function roundHalfEven({ numerator, denominator }: Fraction): bigint {
   return quotient + (numerator < 0n ? -1n : 1n)
 }
 
-/**
- * The shortest exact decimal text. Of a fraction that has none (1/3) the first 18 places, cut off toward zero: see
- * `hasDecimal` for which it was.
- */
-export function decimalText(value: Fraction): string {
-  const { numerator, denominator } = lowestTerms(value)
-  const places = decimalPlaces(denominator) ?? CUT_PLACES
-  const scaled = (numerator * 10n ** BigInt(places)) / denominator
-  const digits = (scaled < 0n ? -scaled : scaled).toString().padStart(places + 1, '0')
-  const decimals = digits.slice(digits.length - places).replace(/0+$/, '')
-  const whole = digits.slice(0, digits.length - places)
-  return `${scaled < 0n ? '-' : ''}${whole}${places > 0 && decimals ? `.${decimals}` : ''}`
+/** The shortest exact decimal text. Of a fraction that has none (a third) the first 18 places, cut off toward zero. */
+export function decimalText({ numerator, denominator }: Fraction): string {
+  const scaled = numerator * CUT
+  // Nearly every amount fits into 18 places, and this is the way without factoring.
+  if (scaled % denominator === 0n) return placed(scaled / denominator, CUT_PLACES)
+  const places = decimalPlaces(lowestDenominator(numerator, denominator))
+  if (places === undefined) return placed(scaled / denominator, CUT_PLACES)
+  return placed((numerator * 10n ** BigInt(places)) / denominator, places)
 }
 
 const CUT_PLACES = 18
+const CUT = 10n ** BigInt(CUT_PLACES)
+
+/** A whole number of units of the last place as decimal text, without zeros at its end. */
+function placed(units: bigint, places: number): string {
+  const digits = (units < 0n ? -units : units).toString().padStart(places + 1, '0')
+  const decimals = digits.slice(digits.length - places).replace(/0+$/, '')
+  return `${units < 0n ? '-' : ''}${digits.slice(0, digits.length - places)}${decimals && `.${decimals}`}`
+}
 
 /** How many decimals a fraction in lowest terms needs: its denominator must be made of twos and fives. */
 function decimalPlaces(denominator: bigint): number | undefined {
@@ -81,9 +85,9 @@ function decimalPlaces(denominator: bigint): number | undefined {
   return rest === 1n ? Math.max(twos, fives) : undefined
 }
 
-function lowestTerms({ numerator, denominator }: Fraction): Fraction {
+function lowestDenominator(numerator: bigint, denominator: bigint): bigint {
   let a = numerator < 0n ? -numerator : numerator
   let b = denominator
   while (b !== 0n) [a, b] = [b, a % b]
-  return a === 0n ? ZERO : { numerator: numerator / a, denominator: denominator / a }
+  return denominator / a
 }

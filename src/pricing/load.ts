@@ -1,7 +1,7 @@
 // Reads the price files and site.toml of the pricing folders. It throws nothing for what an operator wrote: it collects
 // every fault, with its place in the file and the remedy.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
 import type { z } from 'zod'
 import { rateFaults } from './check.ts'
@@ -37,7 +37,7 @@ export function loadPrices(folders: readonly string[], working_dir: string = pro
   for (const folder of folders) {
     for (const path of tomlFiles(folder, prices.faults)) {
       const file = shownPath(path, working_dir)
-      if (path.endsWith(`/${SITE}`)) readSite(path, file, prices)
+      if (basename(path) === SITE) readSite(path, file, prices)
       else readPriceFile(path, file, prices)
     }
   }
@@ -74,7 +74,7 @@ function readSite(path: string, file: string, prices: Prices): void {
 }
 
 function readPriceFile(path: string, file: string, prices: Prices): void {
-  const provider = (path.split('/').at(-1) ?? '').slice(0, -'.toml'.length)
+  const provider = basename(path, '.toml')
   prices.files.set(provider, file)
   const models = prices.providers.get(provider) ?? new Map<string, PricedModel>()
   prices.providers.set(provider, models)

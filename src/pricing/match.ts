@@ -76,6 +76,8 @@ export function isMoreSpecific(a: Rate, b: Rate): boolean {
 export const contextOver = ({ when }: Rate): number =>
   when.context_over === undefined ? -1 : Number(when.context_over)
 
+/** What is free is free at every tier. */
+const ZERO = /^0(\.0+)?$/
 const PLAIN_TIERS = new Set(['auto', 'default', 'standard', 'standard_only', 'on_demand'])
 
 /**
@@ -85,5 +87,6 @@ const PLAIN_TIERS = new Set(['auto', 'default', 'standard', 'standard_only', 'on
 export function unpricedTier(attributes: Record<string, string>, rates: readonly Rate[]): string | undefined {
   const { tier } = attributes
   if (tier === undefined || PLAIN_TIERS.has(tier)) return undefined
-  return rates.some(({ when }) => when.tier === tier) ? undefined : tier
+  const isPriced = rates.some(({ when }) => when.tier === tier)
+  return isPriced || rates.every(({ usd }) => ZERO.test(usd)) ? undefined : tier
 }

@@ -45,7 +45,7 @@ function offerOf(
 ): Offer {
   const { name, upstream, limits, checked, source, created } = model
   const quotes = quotesOf(model, adjustmentFor(site, name, operation))
-  const first = quotes[0]?.from ?? checked
+  const first = quotes[0]?.quote.from ?? checked
   return Object.freeze({
     model: name,
     provider,
@@ -54,7 +54,7 @@ function offerOf(
     limits: Object.freeze(limits),
     connection,
     wildcard: name.endsWith('/*'),
-    quote: (at: Date) => quotes.findLast(({ from }) => Date.parse(from) <= at.getTime()),
+    quote: (at: Date) => quotes.findLast(({ since }) => since <= at.getTime())?.quote,
     checked,
     source,
     created: Date.parse(created ?? first) / 1000,
@@ -62,8 +62,11 @@ function offerOf(
 }
 
 /** Shared by all jobs of the offer, so nobody may change them. */
-function quotesOf({ prices, source }: PricedModel, adjustment: Adjustment): Quote[] {
-  return prices.map(({ from, rates }) => Object.freeze({ rates, adjustment, from, source }))
+function quotesOf({ prices, source }: PricedModel, adjustment: Adjustment): { since: number; quote: Quote }[] {
+  return prices.map(({ from, rates }) => ({
+    since: Date.parse(from),
+    quote: Object.freeze({ rates, adjustment, from, source }),
+  }))
 }
 
 /** The most specific adjustment stands alone: a model's, an operation's, the site's. */

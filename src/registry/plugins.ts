@@ -1,5 +1,6 @@
 // Lets an adapter that lies outside this checkout import what one inside can: zod, the SDKs, and the contract and
 // protocols as `switchyard/src/…`. It changes nothing for any other file.
+import { existsSync, realpathSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -9,10 +10,10 @@ const OWN_NAME = 'switchyard/'
 const folders = new Set<string>()
 let hooked = false
 
-/** From now on, for files of these folders. Repeating it is harmless. */
+/** From now on, for files of these folders (by their real paths, which is how modules are named). Repeating it is harmless. */
 export function letPluginsImport(from: readonly string[]): void {
   for (const folder of from) {
-    const url = pathToFileURL(`${folder}/`).href
+    const url = pathToFileURL(`${existsSync(folder) ? realpathSync(folder) : folder}/`).href
     if (!url.startsWith(HOME.href)) folders.add(url)
   }
   if (hooked || folders.size === 0) return

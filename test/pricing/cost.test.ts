@@ -122,6 +122,8 @@ describe('cost', () => {
     expect(of('default')).toBe(150_000_000n)
     expect(of('auto')).toBe(150_000_000n)
     expect(() => of('flex')).toThrow('the service tier "flex" has no price')
+    const free = quote([million('input_tokens', '0')])
+    expect(cost({ meters: { input_tokens: 1 }, attributes: { tier: 'flex' } }, free).amount).toBe(0n)
   })
 
   it('takes a discount or a margin off the exact sum and rounds once', () => {
