@@ -2,17 +2,17 @@
  * One collection: a sqlite table of BSON blobs with `_id` unique, and its index tables. It keeps the entries of every
  * index in step with the documents; finding documents is the planner's and the scan's work.
  */
-import { ObjectId } from 'bson'
-import { decodeDocument, decodeValue, eachElement } from './decode.ts'
+import { decodeDocument } from './decode.ts'
 import { describe } from './describe.ts'
-import { encodeDocument, joinDocuments, max_document_bytes } from './encode.ts'
+import { withIdFirst } from './document_id.ts'
+import { encodeDocument, max_document_bytes } from './encode.ts'
 import { CommandError } from './errors.ts'
 import { entriesOf } from './index_entries.ts'
 import { type Index, idIndex } from './index_spec.ts'
 import { encodeKey } from './keys.ts'
 import { expandedValues } from './paths.ts'
 import { bufferOf, type Storage } from './storage.ts'
-import { type Document, isDocument, typeOf } from './values.ts'
+import type { Document } from './values.ts'
 
 export class Collection {
   readonly id: number
@@ -205,33 +205,3 @@ const tooLarge = (length: number): CommandError =>
     'BSONObjectTooLarge',
     `BSONObj size: ${length} is invalid. Size must be between 0 and ${max_document_bytes}`,
   )
-
-/** The document as MongoDB stores it, `_id` in front, made if the client gave none. */
-function withIdFirst(bytes: Buffer): { bytes: Buffer; id: unknown } {
-  let found: { start: number; end: number; id: unknown } | undefined
-  eachElement(bytes, (name, type, start, value_start, end) => {
-    if (name === '_id') found = { start, end, id: decodeValue(bytes, type, value_start) }
-    else if (name.startsWith('$')) throw dollarField(name)
-  })
-  if (found === undefined) {
-    const id = new ObjectId()
-    return { bytes: joinDocuments([encodeDocument({ _id: id }), bytes]), id }
-  }
-  const { start, end, id } = found
-  checkId(id)
-  if (start === 4) return { bytes, id }
-  const parts = [bytes.subarray(0, 4), bytes.subarray(start, end), bytes.subarray(4, start), bytes.subarray(end)]
-  return { bytes: Buffer.concat(parts), id }
-}
-
-const dollarField = (name: string): CommandError =>
-  new CommandError('DollarPrefixedFieldName', `The dollar ($) prefixed field '${name}' is not valid for storage.`)
-
-/** Throws for an `_id` that MongoDB does not take. */
-export function checkId(id: unknown): void {
-  const type = typeOf(id)
-  if (type === 'array' || type === 'regex' || type === 'undefined') {
-    throw new CommandError('InvalidIdField', `The '_id' value cannot be of type ${type}`)
-  }
-  if (isDocument(id) && Object.keys(id)[0]?.startsWith('$')) throw dollarField(Object.keys(id)[0] ?? '')
-}

@@ -68,7 +68,7 @@ function compareRare(left: unknown, right: unknown, type: TypeName): number {
 const plain = (value: unknown): number | bigint => (value instanceof Double ? value.value : (value as number | bigint))
 
 /** Exact between bigint and number: JavaScript compares them mathematically. NaN equals itself and precedes all numbers. */
-export function compareNumbers(left: number | bigint, right: number | bigint): number {
+function compareNumbers(left: number | bigint, right: number | bigint): number {
   if (left < right) return -1
   if (left > right) return 1
   // Equal, or one is NaN.
@@ -76,7 +76,7 @@ export function compareNumbers(left: number | bigint, right: number | bigint): n
 }
 
 /** By UTF-8 bytes, as MongoDB does: JavaScript's own order differs where one side has a surrogate pair. */
-export function compareText(left: string, right: string): number {
+function compareText(left: string, right: string): number {
   if (left === right) return 0
   const length = Math.min(left.length, right.length)
   for (let index = 0; index < length; index++) {

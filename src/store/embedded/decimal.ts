@@ -22,7 +22,7 @@ function compareSpecial(a: Exact, b: Exact): number {
   return rank(a) - rank(b)
 }
 
-export function exactOf(value: AnyNumber): Exact {
+function exactOf(value: AnyNumber): Exact {
   if (typeof value === 'bigint') return { numerator: value, denominator: 1n }
   if (value instanceof Decimal128) return exactOfDecimal(value)
   return exactOfDouble(value instanceof Double ? value.value : value)
@@ -70,7 +70,7 @@ function nextDown(value: number): number {
   return scratch.getFloat64(0)
 }
 
-export function nextUp(value: number): number {
+function nextUp(value: number): number {
   return -nextDown(-value)
 }
 

@@ -2,7 +2,7 @@
  * Writes BSON: documents through bson's serializer, and answers that carry stored documents by copying their bytes, so
  * that what only passes through is never decoded.
  */
-import { type Document as BsonDocument, calculateObjectSize, Double, serialize } from 'bson'
+import { type Document as BsonDocument, Double, serialize } from 'bson'
 import type { Document } from './values.ts'
 
 export const max_document_bytes = 16 * 1024 * 1024
@@ -11,8 +11,6 @@ export function encodeDocument(document: Document): Buffer {
   const bytes = serialize(document as BsonDocument, { ignoreUndefined: false })
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
-
-export const sizeOf = (document: Document): number => calculateObjectSize(document as BsonDocument)
 
 const empty = Buffer.alloc(0)
 

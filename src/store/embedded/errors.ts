@@ -1,7 +1,7 @@
 /** The errors the embedded store answers with: MongoDB's own codes and names. Never thrown across the socket as anything else. */
 
 /** MongoDB's numbers for the failures this store can have; the names are those drivers show as `codeName`. */
-export const error_codes = {
+const error_codes = {
   InternalError: 1,
   BadValue: 2,
   FailedToParse: 9,
@@ -25,12 +25,10 @@ export const error_codes = {
   InvalidNamespace: 73,
   IndexOptionsConflict: 85,
   IndexKeySpecsConflict: 86,
-  OperationNotSupportedInTransaction: 263,
   BSONObjectTooLarge: 10334,
   CannotIndexParallelArrays: 171,
   DuplicateKey: 11000,
   OutOfDiskSpace: 14031,
-  ExceededMemoryLimit: 146,
   ConversionFailure: 241,
   InvalidPipelineOperator: 168,
   UnknownGroupOperator: 15952,

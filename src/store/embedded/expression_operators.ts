@@ -13,7 +13,7 @@ type Operator = (operand: unknown, compile: Compile) => Expression
 const isNothing = (value: unknown): boolean => value === null || value === undefined
 
 /** MongoDB's truth: everything but false, null, missing and zero. */
-export function isTruthy(value: unknown): boolean {
+function isTruthy(value: unknown): boolean {
   if (isNothing(value) || value === false) return false
   const number = numberOf(value)
   return number === undefined || Number(number) !== 0 || Number.isNaN(number)

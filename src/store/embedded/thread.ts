@@ -17,6 +17,8 @@ export type ThreadMessage =
   | { type: 'folder_unusable'; reason: string; folder: string }
   | { type: 'closed' }
 
+const rest_interval_ms = 1000
+
 async function run(options: ThreadOptions, say: (message: ThreadMessage) => void): Promise<() => Promise<void>> {
   const lock = lockFolder(options.data_dir)
   const engine = new Engine(options.data_dir, options.sync)
@@ -25,13 +27,16 @@ async function run(options: ThreadOptions, say: (message: ThreadMessage) => void
   await server.listen({ path: place.path })
   protectSocket(place.path)
   const tcp_port = options.tcp_port === undefined ? undefined : await server.listen({ port: options.tcp_port })
-  const timer = setInterval(() => {
-    server.between(() => deleteExpired(engine, Date.now()))
-    engine.endIdleCursors()
-  }, options.ttl_interval_ms)
+  const timers = [
+    setInterval(() => {
+      server.between(() => deleteExpired(engine, Date.now()))
+      engine.endIdleCursors()
+    }, options.ttl_interval_ms),
+    setInterval(() => engine.storage.rest(), rest_interval_ms),
+  ]
   say({ type: 'listening', uri: uriOf(place.path), tcp_port })
   return async () => {
-    clearInterval(timer)
+    for (const timer of timers) clearInterval(timer)
     await server.close()
     engine.close()
     place.remove()

@@ -1,5 +1,5 @@
 /** insert, update and delete: many statements in one command, each failing alone. */
-import { RawDocument as Raw, type RawDocument } from '../decode.ts'
+import { RawDocument } from '../decode.ts'
 import { encodeDocument } from '../encode.ts'
 import type { Command, Context } from '../engine.ts'
 import { CommandError } from '../errors.ts'
@@ -52,7 +52,7 @@ function insert(context: Context): Document {
 }
 
 function bytesOf(given: unknown): Buffer {
-  if (given instanceof Raw) return (given as RawDocument).bytes
+  if (given instanceof RawDocument) return given.bytes
   if (isDocument(given)) return encodeDocument(given)
   throw new CommandError('TypeMismatch', 'each of documents must be an object')
 }
