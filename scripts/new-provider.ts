@@ -41,21 +41,25 @@ function refuse(message: string): never {
   process.exit(1)
 }
 
-function adapter(): string {
-  return `// ${name}: say in one sentence what it serves. https://${id}.example/docs (${today})
-import { z } from 'zod'
-import { defineProvider } from '../src/contract.ts'
-import { openaiCompatible } from '../src/protocols/openai-compatible.ts'
+const lines = (...text: string[]) => `${text.join('\n')}\n`
 
-export default defineProvider({
-  contract: 1,
-  name: '${name}',
-  docs: 'https://${id}.example/docs',
-  settings: z.object({ api_key: z.string().min(1), base_url: z.url().default('https://api.${id}.example/v1') }),
-  connect: ({ api_key, base_url }, { fetch }) =>
-    openaiCompatible({ provider: '${name}', base_url, api_key, fetch }, ['chat']),
-})
-`
+function adapter(): string {
+  const settings = `api_key: z.string().min(1), base_url: z.url().default('https://api.${id}.example/v1')`
+  return lines(
+    `// ${name}: say in one sentence what it serves. https://${id}.example/docs (${today})`,
+    "import { z } from 'zod'",
+    "import { defineProvider } from '../src/contract.ts'",
+    "import { openaiCompatible } from '../src/protocols/openai-compatible.ts'",
+    '',
+    'export default defineProvider({',
+    '  contract: 1,',
+    `  name: '${name}',`,
+    `  docs: 'https://${id}.example/docs',`,
+    `  settings: z.object({ ${settings} }),`,
+    '  connect: ({ api_key, base_url }, { fetch }) =>',
+    `    openaiCompatible({ provider: '${name}', base_url, api_key, fetch }, ['chat']),`,
+    '})',
+  )
 }
 
 function prices(): string {

@@ -49,7 +49,7 @@ function readErrorBody(body: string): ErrorBody {
   const codes = [error.code, error.type, error.status, outer.code, outer.type]
     .filter((code) => isText(code) || typeof code === 'number')
     .map((code) => String(code).toLowerCase())
-  const param = isText(error.param) ? error.param : undefined
+  const param = isText(error.param) ? scrub(error.param) : undefined
   return { codes, ...(message === undefined ? {} : { message }), ...(param === undefined ? {} : { param }) }
 }
 

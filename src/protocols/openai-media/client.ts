@@ -1,8 +1,8 @@
 // The official openai SDK, pointed at one server: no retries, no environment, every failure a ProviderError.
 import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError, toFile } from 'openai'
 import { type Asset, type Call, type JsonObject, ProviderError, type ProviderFetch } from '../../contract.ts'
+import { abortError, networkError } from '../network_error.ts'
 import { httpError } from '../status.ts'
-import { abortError, networkError } from '../transport.ts'
 
 export interface MediaServer {
   /** For people: 'Acme'. */
