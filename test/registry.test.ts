@@ -299,7 +299,8 @@ describe('an offer', () => {
   it('cannot be changed', async () => {
     const registry = await build({ 'providers/acme.ts': adapter(), 'pricing/acme.toml': prices(chat('acme/one')) })
     const [offer] = registry.offers.get('acme/one') ?? []
-    for (const frozen of [registry, registry.providers, offer, offer?.quote(NOW), offer?.limits]) {
+    const quote = offer?.quote(NOW)
+    for (const frozen of [registry, registry.providers, offer, offer?.limits, quote, quote?.rates, quote?.rates[0]]) {
       expect(Object.isFrozen(frozen)).toBe(true)
     }
   })

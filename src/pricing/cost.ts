@@ -56,7 +56,7 @@ export function cost(usage: Pick<Usage, 'meters' | 'attributes'>, quote: Quote):
     priced = true
     if (quantity === 0) continue
     const rate = matchingRate(meter, rates, circumstances)
-    const amount = multiply(fraction(String(quantity)), unitPrice(rate))
+    const amount = multiply(exactQuantity(quantity), unitPrice(rate))
     list = add(list, amount)
     lines.push({ meter, quantity, usd: rate.usd, per: rate.per, when: rate.when, amount_usd: decimalText(amount) })
   }
@@ -106,7 +106,7 @@ function quantityOf(meter: Meter, { meters }: Pick<Usage, 'meters'>): number | u
 function matchingRate(meter: Meter, rates: readonly Rate[], circumstances: Circumstances): Rate {
   const rate = bestRate(rates, circumstances)
   if (rate) return rate
-  const asked = Object.entries(circumstances.attributes).map(([name, value]) => `${name}=${value}`)
+  const asked = Object.entries(circumstances.attributes).map(([name, value]) => `${name}=${value.slice(0, 40)}`)
   const offered = rates.map(({ when }) =>
     Object.entries(when)
       .map(([name, value]) => `${name}=${value}`)
@@ -117,7 +117,19 @@ function matchingRate(meter: Meter, rates: readonly Rate[], circumstances: Circu
   )
 }
 
-const unitPrice = ({ usd, per }: Rate): Fraction => multiply(fraction(usd), { numerator: 1n, denominator: BigInt(per) })
+/** Rates are shared by all jobs of an offer and never change: each is read once. */
+const unitPrices = new WeakMap<Rate, Fraction>()
+
+function unitPrice(rate: Rate): Fraction {
+  const known = unitPrices.get(rate)
+  if (known) return known
+  const price = multiply(fraction(rate.usd), { numerator: 1n, denominator: BigInt(rate.per) })
+  unitPrices.set(rate, price)
+  return price
+}
+
+const exactQuantity = (quantity: number): Fraction =>
+  Number.isSafeInteger(quantity) ? { numerator: BigInt(quantity), denominator: 1n } : fraction(String(quantity))
 
 function sumUp(list: Fraction, lines: CostLine[], adjustment: Adjustment): Cost {
   const exact = multiply(list, factorOf(adjustment))

@@ -63,6 +63,7 @@ function offerOf(
 
 /** Shared by all jobs of the offer, so nobody may change them. */
 function quotesOf({ prices, source }: PricedModel, adjustment: Adjustment): { since: number; quote: Quote }[] {
+  for (const { rates } of prices) Object.freeze(rates).forEach(Object.freeze)
   return prices.map(({ from, rates }) => ({
     since: Date.parse(from),
     quote: Object.freeze({ rates, adjustment, from, source }),
