@@ -41,7 +41,9 @@ function refuse(message: string): never {
   process.exit(1)
 }
 
-const lines = (...text: string[]) => `${text.join('\n')}\n`
+function lines(...text: string[]): string {
+  return `${text.join('\n')}\n`
+}
 
 function adapter(): string {
   const settings = `api_key: z.string().min(1), base_url: z.url().default('https://api.${id}.example/v1')`
