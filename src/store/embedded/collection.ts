@@ -64,11 +64,11 @@ export class Collection {
     return this.#count
   }
 
-  /** How many bytes of BSON it holds. Reads every row's length. */
+  /** About how many bytes of BSON it holds, judged by the first documents: adding all up would hold up everyone. */
   bytes(): number {
-    const sql = `select coalesce(sum(length(doc)), 0) from ${this.table}`
-    const [sum] = this.#storage.statement(sql).get() as unknown as [number]
-    return sum
+    const sql = `select coalesce(avg(length(doc)), 0) from (select doc from ${this.table} limit 100)`
+    const [average] = this.#storage.statement(sql).get() as unknown as [number]
+    return Math.round(average * this.count)
   }
 
   byId(id_key: Buffer): { row: number; bytes: Buffer } | undefined {

@@ -59,7 +59,7 @@ function plant(tree: Tree, path: string): void {
   }
 }
 
-export function include(document: Document, tree: Tree): Document {
+function include(document: Document, tree: Tree): Document {
   const result: Document = {}
   for (const key of Object.keys(document)) {
     const branch = tree.get(key)

@@ -19,6 +19,7 @@ export class StoreServer {
   #held: Held[] = []
   #commit_planned = false
   #last_connection = 0
+  #closed = false
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -40,6 +41,7 @@ export class StoreServer {
 
   /** Commits and answers what is held, then drops the connections. */
   async close(): Promise<void> {
+    this.#closed = true
     this.#commit()
     const closing = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)))
     for (const socket of this.#sockets) socket.end(() => socket.destroy())
@@ -48,6 +50,7 @@ export class StoreServer {
 
   /** Does other work on the engine (the TTL timer's) and commits it; a failure undoes the turn it happened in. */
   between(work: () => void): void {
+    if (this.#closed) return
     try {
       work()
       this.#commit()

@@ -5,7 +5,7 @@ import { DataFolderInUse, DataFolderUnusable, lockFolder } from './lock.ts'
 import { StoreServer } from './server.ts'
 import { placeSocket, protectSocket, uriOf } from './socket_path.ts'
 import type { SyncMode } from './storage.ts'
-import { deleteExpired } from './ttl.ts'
+import { deleteExpired, expiry_batch } from './ttl.ts'
 
 /** What start.ts gives the thread. */
 export type ThreadOptions = { data_dir: string; sync: SyncMode; tcp_port: number | undefined; ttl_interval_ms: number }
@@ -18,6 +18,7 @@ export type ThreadMessage =
   | { type: 'closed' }
 
 const rest_interval_ms = 1000
+const between_batches_ms = 20
 
 async function run(options: ThreadOptions, say: (message: ThreadMessage) => void): Promise<() => Promise<void>> {
   const lock = lockFolder(options.data_dir)
@@ -29,7 +30,7 @@ async function run(options: ThreadOptions, say: (message: ThreadMessage) => void
   const tcp_port = options.tcp_port === undefined ? undefined : await server.listen({ port: options.tcp_port })
   const timers = [
     setInterval(() => {
-      server.between(() => deleteExpired(engine, Date.now()))
+      expire(engine, server)
       engine.endIdleCursors()
     }, options.ttl_interval_ms),
     setInterval(() => engine.storage.rest(), rest_interval_ms),
@@ -43,6 +44,15 @@ async function run(options: ThreadOptions, say: (message: ThreadMessage) => void
     lock.release()
     say({ type: 'closed' })
   }
+}
+
+/** Batch after batch, with room between them for those who wait. */
+function expire(engine: Engine, server: StoreServer): void {
+  let deleted = 0
+  server.between(() => {
+    deleted = deleteExpired(engine, Date.now())
+  })
+  if (deleted >= expiry_batch) setTimeout(() => expire(engine, server), between_batches_ms)
 }
 
 if (parentPort !== null) {

@@ -5,7 +5,8 @@ import type { Index } from './index_spec.ts'
 import { type Direction, encodeCompoundKey } from './keys.ts'
 import { openScan, type Row } from './scan.ts'
 
-const batch = 1000
+/** Few enough not to hold up those who wait meanwhile. */
+export const expiry_batch = 1000
 
 /** Deletes up to a thousand documents of each TTL index; answers how many went. The caller commits. */
 export function deleteExpired(engine: Engine, now: number): number {
@@ -36,7 +37,7 @@ function expired(engine: Engine, collection: Collection, index: Index, before: D
   const plan = { index, ranges: [range], reverse: direction === -1, sorted: true, exact: true }
   const scan = openScan(engine.storage, collection, [plan])
   const rows: Row[] = []
-  for (let row = scan.next(); row !== undefined && rows.length < batch; row = scan.next()) rows.push(row)
+  for (let row = scan.next(); row !== undefined && rows.length < expiry_batch; row = scan.next()) rows.push(row)
   scan.pause()
   return rows
 }

@@ -14,19 +14,36 @@ import type { Update } from '../update.ts'
 import { placeOf } from '../update_paths.ts'
 import { type Document, isDocument, typeOf } from '../values.ts'
 
-/** All rows are found before the first is changed, so that no change moves a row back into the reader's way. */
-export function findRows(
+/**
+ * All rows are found before the first is given, so that no change moves a row back into the reader's way; of many, only
+ * the numbers are kept.
+ */
+export function* findRows(
   context: Context,
   collection: Collection,
   filter: Filter,
   sort: SortField[],
   multi: boolean,
-): Row[] {
+): Generator<Row> {
   const one = selectById(context.storage, collection, filter)
-  if (one !== undefined) return one === null ? [] : [one]
+  if (one !== undefined) {
+    if (one !== null) yield one
+    return
+  }
   const limit = multi ? Number.POSITIVE_INFINITY : 1
   const query = { filter, sort, skip: 0, limit, deadline: context.deadline }
-  return [...rowsOf(select(context.storage, collection, query))]
+  const found = rowsOf(select(context.storage, collection, query))
+  if (!multi) {
+    const [row] = [...found]
+    if (row !== undefined) yield row
+    return
+  }
+  const numbers: number[] = []
+  for (const { row } of found) numbers.push(row)
+  for (const row of numbers) {
+    const bytes = collection.byRow(row)
+    if (bytes !== undefined) yield { row, bytes }
+  }
 }
 
 export function changeRow(

@@ -84,15 +84,16 @@ function updateOne(
   const name = collectionName(context.command)
   const collection = context.catalog.find(context.database, name)
   checkHint(collection, given.hint)
-  const rows = collection === undefined ? [] : findRows(context, collection, filter, [], multi)
+  let matched = 0
   if (collection !== undefined) {
-    for (const row of rows) {
+    for (const row of findRows(context, collection, filter, [], multi)) {
       const { changed } = changeRow(collection, row, change)
+      matched++
       totals.n++
       if (changed) totals.nModified++
     }
   }
-  if (rows.length > 0 || !flagField(given, 'upsert', false)) return undefined
+  if (matched > 0 || !flagField(given, 'upsert', false)) return undefined
   const { id } = upsert(context.catalog.obtain(context.database, name), documentField(given, 'q'), change)
   totals.n++
   return { value: id }
