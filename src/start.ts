@@ -1,7 +1,7 @@
 // Starting a router: store, registry, flow, app, in the order in which each needs the one before. It reads no
 // environment and prints nothing, so that tests start real routers too.
 import { mkdirSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
@@ -71,7 +71,9 @@ export async function startRouter(config: Config, log: Logger, on_crash?: (error
       metrics: new Metrics(),
       wake: (at) => worker?.wake(at),
     }
-    const server = createServer()
+    // The port is known before the app is whole: who comes in between waits for it.
+    const app = Promise.withResolvers<RequestListener>()
+    const server = createServer((request, response) => void app.promise.then((answer) => answer(request, response)))
     const url = await listen(server, config)
     closing.unshift(() => void server.close())
     const first_run = await firstRun(services, callers, url)
@@ -79,8 +81,9 @@ export async function startRouter(config: Config, log: Logger, on_crash?: (error
     worker = startWorker(services)
     const retention = startRetention(services)
     let stopping = false
-    const app = makeApp(services, () => !stopping)
-    server.on('request', app.callback())
+    const answer = makeApp(services, () => !stopping).callback()
+    server.removeAllListeners('request').on('request', answer)
+    app.resolve(answer)
     const close = async (drain_ms = DRAIN_MS) => {
       if (stopping) return
       stopping = true

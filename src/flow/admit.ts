@@ -16,7 +16,7 @@ export interface Demand {
   /** As the caller wrote it: `vendor/name`, a bare alias, or pinned `provider:vendor/name`. */
   model: string
   /** A true upper bound of what this offer may consume. Throws Failure or ProviderError for what the offer cannot do. */
-  estimate(offer: Offer): Usage
+  estimate(offer: Offer, quote: Quote): Usage
   max_cost_usd?: string
 }
 
@@ -107,7 +107,7 @@ const quoted = (name: string) => `'${name.length > 100 ? `${name.slice(0, 100)}â
 function price(offer: Offer, demand: Demand): AdmittedOffer {
   const quote = offer.quote(new Date())
   if (!quote) throw notFound(offer.model, demand.operation, { found: false, reason: 'unpriced', names: [] })
-  const estimate = demand.estimate(offer)
+  const estimate = demand.estimate(offer, quote)
   try {
     return { offer, quote, estimate, cost: cost(estimate, quote).amount }
   } catch (error) {

@@ -1,7 +1,9 @@
 // Chat, from the caller's body to the settled answer: admitted, held, tried, delivered, charged. JSON answers are whole
 // before they are charged; streams are charged before their last byte.
-import type { JsonObject, Usage } from '../contract.ts'
+import type { JsonObject, Meter, Meters, Usage } from '../contract.ts'
 import { type NanoUsd, shortUsd } from '../ledger/money.ts'
+import { dearestMeter } from '../pricing/cost.ts'
+import type { Quote } from '../pricing/schema.ts'
 import { encodeAnswer } from '../protocols/openai-chat/answer.ts'
 import { inputUpperBound } from '../protocols/openai-chat/estimate.ts'
 import type { JobOutput, JobRecord } from '../store/jobs.ts'
@@ -136,22 +138,35 @@ export function admitChat(services: Services, caller: Caller, body: JsonObject, 
     operation: 'chat',
     model: String(body.model),
     ...(max_cost_usd !== undefined && { max_cost_usd }),
-    estimate: (offer) => estimate(offer, body, input),
+    estimate: (offer, quote) => estimate(offer, quote, body, input),
   })
 }
 
-function estimate(offer: ServingOffer, body: JsonObject, input: Usage['meters']): Usage {
+/** Which kind of token each one will be is known only afterwards: each counts as the dearest that it may become. */
+function estimate(offer: ServingOffer, quote: Quote, body: JsonObject, input: Meters): Usage {
   checkTranslation(offer, body)
+  const attributes: Record<string, string> = typeof body.service_tier === 'string' ? { tier: body.service_tier } : {}
   const { context } = offer.limits
-  const input_tokens = input.input_tokens ?? 0
-  const meters = { ...input, input_tokens: context === undefined ? input_tokens : Math.min(input_tokens, context) }
+  const { input_tokens = 0, ...media } = input
+  const bounded = context === undefined ? input_tokens : Math.min(input_tokens, context)
   const choices = typeof body.n === 'number' ? body.n : 1
-  const attributes = typeof body.service_tier === 'string' ? { tier: body.service_tier } : {}
-  return {
-    meters: { ...meters, output_tokens: outputLimit(offer, body) * choices, requests: 1 },
-    attributes,
-    source: 'estimated',
+  const meters: Meters = {
+    ...media,
+    input_tokens: bounded,
+    output_tokens: outputLimit(offer, body) * choices,
+    requests: 1,
   }
+  const speaks = Array.isArray(body.modalities) && body.modalities.includes('audio')
+  move(meters, 'input_tokens', dearestMeter(['input_tokens', 'cache_write_tokens'], { meters, attributes }, quote))
+  if (speaks)
+    move(meters, 'output_tokens', dearestMeter(['output_tokens', 'output_audio_tokens'], { meters, attributes }, quote))
+  return { meters, attributes, source: 'estimated' }
+}
+
+function move(meters: Meters, from: Meter, to: Meter): void {
+  if (from === to) return
+  meters[to] = (meters[to] ?? 0) + (meters[from] ?? 0)
+  delete meters[from]
 }
 
 /** The caller's limit, or else the model's: a request without a limit would have no upper bound of its cost. */
