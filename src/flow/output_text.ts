@@ -27,7 +27,9 @@ export function outputText<Kind extends GeneratorOperation>(operation: Kind, mad
   const output: unknown = made.output
   switch (operation) {
     case 'embedding':
-      return json(embeddingAnswer(output as EmbeddingOutput, { ...facts, base64: job.echo.encoding_format === 'base64' }))
+      return json(
+        embeddingAnswer(output as EmbeddingOutput, { ...facts, base64: job.echo.encoding_format === 'base64' }),
+      )
     case 'transcription':
       return transcriptAnswer(output as TranscriptionOutput, {
         ...facts,

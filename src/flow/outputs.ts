@@ -41,7 +41,8 @@ export async function fetchOutput(asset: Asset, echo: JsonObject, signal: AbortS
 /** Not every provider makes every format; then the picture is made anew here. */
 async function inAskedFormat(file: Bytes, { output_format, output_compression }: JsonObject): Promise<Bytes> {
   const format = FORMATS.find((each) => each === output_format)
-  if (format === undefined || !file.media_type.startsWith('image/') || file.media_type === `image/${format}`) return file
+  if (format === undefined || !file.media_type.startsWith('image/') || file.media_type === `image/${format}`)
+    return file
   const { data, media_type } = await convertImage(file.data, {
     format,
     ...(typeof output_compression === 'number' && { compression: output_compression }),

@@ -29,6 +29,12 @@ export function sendJson(context: Context, text: string): void {
   context.body = text
 }
 
+/** An answer that is text of whatever kind. */
+export function sendText(context: Context, { media_type, body }: { media_type: string; body: string }): void {
+  context.set('content-type', media_type)
+  context.body = body
+}
+
 /** 202 and the job: it is queued, and will be found under its id. */
 export function accepted(context: Context, job: JobRecord): void {
   nameJob(context, job)
