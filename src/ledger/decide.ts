@@ -19,6 +19,7 @@ export interface DecisionRequest {
   job_id: string
   nonce: string
   status: JobDecision['status']
+  /** The router that decides: from here on the job is under its name, and what follows is its duty. */
   by: string
   /** Absent: nothing is charged and the hold is given back. */
   charge?: Charge
@@ -36,20 +37,26 @@ interface Decision extends DecisionRequest {
   at: Date
 }
 
-/** A batch of decisions; each answers whether it won. */
-export function decideBatch(store: Store): Batch<DecisionRequest, boolean> {
+export type Verdict = 'won' | 'lost' | 'undecided'
+
+/** A batch of decisions; each answers whether it won. Undecided: the store refused to write it, and nobody else did. */
+export function decideBatch(store: Store): Batch<DecisionRequest, Verdict> {
   return new Batch((requests) => decide(store, requests), { items_max: 200, linger_ms: 0 })
 }
 
-async function decide(store: Store, requests: DecisionRequest[]): Promise<boolean[]> {
+async function decide(store: Store, requests: DecisionRequest[]): Promise<Verdict[]> {
   const decisions: Decision[] = requests.map((request) => ({ ...request, id: randomUUID(), at: new Date() }))
   return repeatUntilKnown(async () => {
     const matched = await update(store.database, 'jobs', decisions.map(statement))
-    if (matched === decisions.length) return decisions.map(() => true)
+    if (matched === decisions.length) return decisions.map(() => 'won')
     const ids = decisions.map(({ job_id }) => job_id)
     const jobs = await store.jobs.find({ _id: { $in: ids } }, { projection: { 'decision.id': 1 } }).toArray()
     const decided = new Map(jobs.map((job) => [job._id, job.decision?.id]))
-    return decisions.map(({ job_id, id }) => decided.get(job_id) === id)
+    return decisions.map(({ job_id, id }) => {
+      const standing = decided.get(job_id)
+      if (standing === undefined) return 'undecided'
+      return standing === id ? 'won' : 'lost'
+    })
   })
 }
 
@@ -63,6 +70,7 @@ function statement(decision: Decision) {
         state: charge ? 'settling' : 'releasing',
         nonce,
         decision: { id, status, by, at },
+        'lease.owner': by,
         completed_at: at,
         percent: status === 'completed' ? 100 : 0,
         ...(charge && { cost: charge.cost, list_cost: charge.list_cost, lines: charge.lines }),

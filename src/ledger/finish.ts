@@ -38,8 +38,11 @@ async function apply(store: Store, decided: Decided[]): Promise<void> {
   for (const each of decided) await applyOne(store, each)
 }
 
+/** How often one hold is looked at again: its amount may change in between (an extension), but not for ever. */
+const APPLY_TRIES = 20
+
 async function applyOne(store: Store, decided: Decided): Promise<void> {
-  for (;;) {
+  for (let attempt = 1; attempt <= APPLY_TRIES; attempt++) {
     const field = `holds.${decided.job_id}`
     const account = await repeatUntilKnown(() =>
       store.accounts.findOne({ _id: decided.account_id }, { projection: { [field]: 1 } }),
@@ -48,6 +51,7 @@ async function applyOne(store: Store, decided: Decided): Promise<void> {
     if (!hold || hold.nonce !== decided.nonce) return
     await repeatUntilKnown(() => update(store.database, 'accounts', [statement({ ...decided, hold: hold.amount })]))
   }
+  throw new Error(`The hold of job ${decided.job_id} cannot be taken out of account ${decided.account_id}.`)
 }
 
 function statement({ job_id, account_id, key_id, nonce, hold, cost }: Decided): UpdateStatement {

@@ -30,19 +30,36 @@ export function holdBatch(store: Store): Batch<HoldRequest, HoldOutcome> {
 }
 
 async function hold(store: Store, requests: HoldRequest[]): Promise<HoldOutcome[]> {
-  return repeatUntilKnown(async () => {
+  const outcomes = new Map<string, HoldOutcome>()
+  await repeatUntilKnown(async () => {
     // Every attempt has fresh nonces: a delayed duplicate of this write can then never pass for a later hold.
-    const attempts = requests.map((request) => ({ ...request, nonce: randomUUID() }))
-    const matched = await update(store.database, 'accounts', attempts.map(statement)).catch((error: unknown) => {
-      if (isOutcomeUnknown(error)) return -1
-      throw error
-    })
-    if (matched === attempts.length) return attempts.map(({ nonce }) => ({ held: true, nonce }))
+    const attempts = requests
+      .filter(({ job_id }) => !outcomes.has(job_id))
+      .map((request) => ({ ...request, nonce: randomUUID() }))
+    const { matched, lost } = await send(store, attempts)
+    if (matched === attempts.length) {
+      for (const { job_id, nonce } of attempts) outcomes.set(job_id, { held: true, nonce })
+      return
+    }
     const accounts = await readHolds(store, attempts)
-    const outcomes = attempts.map((attempt) => outcome(attempt, accounts.get(attempt.account_id)))
-    if (matched < 0) await retryAbsent(store, attempts, outcomes)
-    return outcomes
+    for (const attempt of attempts) {
+      const found = outcome(attempt, accounts.get(attempt.account_id))
+      // After an answer was lost an absent hold proves nothing: it is tried again.
+      if (found.held || !lost) outcomes.set(attempt.job_id, found)
+    }
+    if (outcomes.size < requests.length) throw lost
   })
+  return requests.map(({ job_id }) => outcomes.get(job_id) as HoldOutcome)
+}
+
+/** How many were held; or why that is not known. */
+async function send(store: Store, attempts: Attempt[]): Promise<{ matched: number; lost?: unknown }> {
+  try {
+    return { matched: await update(store.database, 'accounts', attempts.map(statement)) }
+  } catch (error) {
+    if (isOutcomeUnknown(error)) return { matched: -1, lost: error }
+    throw error
+  }
 }
 
 function statement({ job_id, account_id, key_id, amount, nonce }: Attempt): UpdateStatement {
@@ -50,7 +67,8 @@ function statement({ job_id, account_id, key_id, amount, nonce }: Attempt): Upda
     q: {
       _id: account_id,
       available: { $gte: amount },
-      [`keys.${key_id}.room`]: { $gte: amount },
+      // What costs nothing is refused to nobody, even where a limit was set below what the key has spent.
+      ...(amount > 0n && { [`keys.${key_id}.room`]: { $gte: amount } }),
       [`holds.${job_id}`]: { $exists: false },
     },
     u: {
@@ -80,18 +98,4 @@ function outcome(attempt: Attempt, account: HeldAccount | undefined): HoldOutcom
   if (available >= attempt.amount && room < attempt.amount)
     return { held: false, reason: 'key_budget_exhausted', available: room < 0n ? 0n : room }
   return { held: false, reason: 'insufficient_credits', available }
-}
-
-/** After an unknown outcome an absent hold proves nothing: those are tried again, one command, with fresh nonces. */
-async function retryAbsent(store: Store, attempts: Attempt[], outcomes: HoldOutcome[]): Promise<void> {
-  const absent = attempts.flatMap((attempt, index) => (outcomes[index]?.held ? [] : [{ attempt, index }]))
-  if (absent.length === 0) return
-  const again = await hold(
-    store,
-    absent.map(({ attempt }) => attempt),
-  )
-  absent.forEach(({ index }, position) => {
-    const outcome = again[position]
-    if (outcome) outcomes[index] = outcome
-  })
 }

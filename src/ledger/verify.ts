@@ -1,10 +1,13 @@
-// Proves the books: every account is added up again from its entries and its open holds. It changes nothing but what a
-// crash left half-journaled, and reports a difference of one nano-dollar.
+// Proves the books: every account is added up again from its entries and its open holds, and a difference of one
+// nano-dollar is reported. It changes nothing but what a crash left half-journaled.
+import { setTimeout as pause } from 'node:timers/promises'
 import type { AccountRecord } from '../store/accounts.ts'
 import { UNLIMITED_ROOM } from '../store/accounts.ts'
 import type { Store } from '../store/connect.ts'
+import type { KeyRecord } from '../store/keys.ts'
 import { journalGrants } from './grants.ts'
 import { formatUsd, type NanoUsd } from './money.ts'
+import { addUp, type Books } from './sums.ts'
 
 /** One amount that is not what the entries say; amounts in USD with nine places. */
 export interface Drift {
@@ -23,132 +26,117 @@ export interface Verification {
   drift: Drift[]
 }
 
-const STABLE_MS = 5000
-const REREAD_MS = 200
+/** How long an account that differs is read again, for work goes on meanwhile; and one that merely moves. */
+const DIFFERS_MS = 5000
+const MOVES_MS = 500
+const REREAD_MS = 100
 
-interface Sums {
-  grants: NanoUsd
-  settled: NanoUsd
-}
+/** How many accounts or keys are looked at again at once. */
+const AT_ONCE = 16
 
-/** Reads everything; an account that differs is read again until it is stable, for work goes on meanwhile. */
+/** Reads everything. */
 export async function verify(store: Store): Promise<Verification> {
-  const totals = await sumEntries(store)
-  const result: Verification = { ok: true, accounts: 0, entries: totals.entries, pending: totals.pending, drift: [] }
+  const books = await addUp(store)
+  const known = new Set<string>()
+  const suspects: (() => Promise<Drift[]>)[] = []
   for await (const account of store.accounts.find()) {
-    result.accounts++
-    if (check(account, totals.of(account._id)).length > 0) result.drift.push(...(await recheck(store, account._id)))
+    known.add(account._id)
+    if (check(account, account, books).length > 0) suspects.push(() => recheck(store, account._id))
   }
-  if (totals.legs !== 0n) result.drift.push(drift('every account', 'legs of all entries', 0n, totals.legs))
-  const known = new Set((await store.accounts.find({}, { projection: { _id: 1 } }).toArray()).map(({ _id }) => _id))
-  for (const id of totals.ids()) {
-    if (!known.has(id))
-      result.drift.push(drift(id, 'entries of an account that is not there', 0n, totals.of(id).settled))
+  for (const account_id of books.accounts()) {
+    if (!known.has(account_id)) suspects.push(() => checkPresence(store, account_id, books))
   }
-  result.drift.push(...(await verifyKeys(store)))
-  result.ok = result.drift.length === 0
-  return result
-}
-
-async function recheck(store: Store, account_id: string): Promise<Drift[]> {
-  const until = Date.now() + STABLE_MS
-  for (;;) {
-    const account = await store.accounts.findOne({ _id: account_id })
-    if (!account) return []
-    await journalGrants(store, account)
-    const found = check(account, (await sumEntries(store, account_id)).of(account_id))
-    if (found.length === 0 || Date.now() > until) return found
-    await new Promise((resolve) => setTimeout(resolve, REREAD_MS))
-  }
-}
-
-function check(account: AccountRecord, entries: Sums): Drift[] {
-  const holds = Object.values(account.holds)
-  const held = sum(holds.map(({ amount }) => amount))
-  const found: [what: string, expected: NanoUsd, found: NanoUsd][] = [
-    ['credits', entries.grants, account.credits],
-    ['settled', entries.settled, account.settled],
-    ['held', held, account.held],
-    ['available', account.credits - account.held - account.settled, account.available],
-    ...Object.entries(account.keys).map(([key_id, { held: key_held }]): [string, NanoUsd, NanoUsd] => [
-      `held by ${key_id}`,
-      sum(holds.filter((hold) => hold.key_id === key_id).map(({ amount }) => amount)),
-      key_held,
-    ]),
-    ['settled by keys', account.settled, sum(Object.values(account.keys).map(({ settled }) => settled))],
-  ]
-  const drifts = found
-    .filter(([, expected, is]) => expected !== is)
-    .map(([what, expected, is]) => drift(account._id, what, expected, is))
-  for (const [what, amount] of [
-    ['available', account.available],
-    ['held', account.held],
-  ] as const) {
-    if (amount < 0n) drifts.push(drift(account._id, `${what} is below zero`, 0n, amount))
-  }
-  return drifts
-}
-
-/** The room of every key is its limit less what it used; keys of accounts are few, so this is its own small pass. */
-async function verifyKeys(store: Store): Promise<Drift[]> {
-  const drifts: Drift[] = []
   for await (const key of store.keys.find({ kind: 'caller' })) {
-    const account = await store.accounts.findOne({ _id: key.account_id }, { projection: { [`keys.${key._id}`]: 1 } })
-    const spend = account?.keys?.[key._id]
-    if (!spend) continue
-    const limit = key.limit ?? UNLIMITED_ROOM
-    const total = spend.room + spend.held + spend.settled
-    if (total !== limit) drifts.push(drift(key.account_id, `limit of ${key._id}`, limit, total))
+    if ((await keyDrift(store, key)) !== undefined) suspects.push(() => recheckKey(store, key._id))
   }
-  return drifts
+  const drift: Drift[] = []
+  while (suspects.length > 0) {
+    const found = await Promise.all(suspects.splice(0, AT_ONCE).map((look) => look()))
+    drift.push(...found.flat())
+  }
+  return { ok: drift.length === 0, accounts: known.size, entries: books.entries, pending: books.pending, drift }
 }
 
-/** Sums of entries, and of decided jobs whose hold is gone while their entry is not there yet. */
-async function sumEntries(store: Store, account_id?: string) {
-  const match = account_id === undefined ? {} : { account_id }
-  const sums = new Map<string, Sums>()
-  const of = (id: string): Sums => sums.get(id) ?? { grants: 0n, settled: 0n }
-  const add = (id: string, field: keyof Sums, amount: NanoUsd) => {
-    const now = of(id)
-    sums.set(id, { ...now, [field]: now[field] + amount })
-  }
-  let entries = 0
-  const groups = store.entries.aggregate<{ _id: { account_id: string; type: string }; amount: bigint; count: number }>([
-    { $match: match },
-    { $group: { _id: { account_id: '$account_id', type: '$type' }, amount: { $sum: '$amount' }, count: { $sum: 1 } } },
-  ])
-  for await (const { _id, amount, count } of groups) {
-    entries += Number(count)
-    add(_id.account_id, _id.type === 'grant' ? 'grants' : 'settled', BigInt(amount))
-  }
-  let pending = 0
-  const settling = store.jobs.find({ ...match, state: 'settling', 'lease.owner': { $exists: true } })
-  for await (const job of settling) {
-    const [entry, account] = await Promise.all([
-      store.entries.findOne({ _id: `${job._id}:f` }, { projection: { _id: 1 } }),
-      store.accounts.findOne({ _id: job.account_id }, { projection: { [`holds.${job._id}`]: 1 } }),
-    ])
-    if (entry) continue
-    pending++
-    if (account?.holds?.[job._id]?.nonce !== job.nonce) add(job.account_id, 'settled', job.cost ?? 0n)
-  }
-  return { of, ids: () => sums.keys(), entries, pending, legs: await sumLegs(store, match) }
+/** An account that was opened while the others were read is no fault. */
+async function checkPresence(store: Store, account_id: string, books: Books): Promise<Drift[]> {
+  if (await store.accounts.findOne({ _id: account_id }, { projection: { _id: 1 } })) return []
+  const { grants, settled } = books.of(account_id)
+  return [difference(account_id, 'entries of an account that is not there', 0n, grants + settled)]
 }
 
-async function sumLegs(store: Store, match: object): Promise<NanoUsd> {
-  const [total] = await store.entries
-    .aggregate<{ amount: bigint }>([
-      { $match: match },
-      { $unwind: '$legs' },
-      { $group: { _id: null, amount: { $sum: '$legs.amount' } } },
-    ])
-    .toArray()
-  return BigInt(total?.amount ?? 0)
+/**
+ * The account before and after its entries are added up: credit given and credit settled only ever grow, so what the
+ * entries say lies between the two, and is equal to both when nothing moved. An account that never rests is held to that.
+ */
+async function recheck(store: Store, account_id: string): Promise<Drift[]> {
+  const began_at = Date.now()
+  for (;;) {
+    const before = await store.accounts.findOne({ _id: account_id })
+    if (!before) return []
+    await journalGrants(store, before)
+    const books = await addUp(store, account_id)
+    const after = await store.accounts.findOne({ _id: account_id })
+    if (!after) return []
+    const found = check(before, after, books)
+    const rests = before.settled === after.settled && before.credits === after.credits
+    const spent_ms = Date.now() - began_at
+    if (found.length === 0 ? rests || spent_ms > MOVES_MS : spent_ms > DIFFERS_MS) return found
+    await pause(REREAD_MS)
+  }
+}
+
+function check(before: AccountRecord, account: AccountRecord, books: Books): Drift[] {
+  const { _id, credits, available, held, settled } = account
+  const { grants, settled: charged, crooked, unanswered } = books.of(_id)
+  const holds = Object.values(account.holds)
+  const keys = Object.entries(account.keys)
+  const heldBy = (key_id: string) => sum(holds.filter((hold) => hold.key_id === key_id).map(({ amount }) => amount))
+  const found: [what: string, expected: NanoUsd, found: NanoUsd][] = [
+    ['credits', within(grants, before.credits, credits), credits],
+    ['settled', within(charged, before.settled, settled), settled],
+    ['held', sum(holds.map(({ amount }) => amount)), held],
+    ['available', credits - held - settled, available],
+    ['settled by keys', settled, sum(keys.map(([, spend]) => spend.settled))],
+    ['legs of entries', 0n, crooked],
+    ['other side of entries', 0n, unanswered],
+    ...keys.map(([key_id, spend]): [string, NanoUsd, NanoUsd] => [`held by ${key_id}`, heldBy(key_id), spend.held]),
+  ]
+  for (const [what, amount] of Object.entries({ available, held })) {
+    if (amount < 0n) found.push([`${what} is below zero`, 0n, amount])
+  }
+  return found
+    .filter(([, expected, is]) => expected !== is)
+    .map(([what, expected, is]) => difference(_id, what, expected, is))
+}
+
+/** What lies between the two readings agrees with the later one. */
+const within = (amount: NanoUsd, before: NanoUsd, after: NanoUsd): NanoUsd =>
+  before <= amount && amount <= after ? after : amount
+
+/** A limit that is being changed is looked at until it is. */
+async function recheckKey(store: Store, key_id: string): Promise<Drift[]> {
+  const until = Date.now() + DIFFERS_MS
+  for (;;) {
+    const key = await store.keys.findOne({ _id: key_id })
+    const found = key ? await keyDrift(store, key) : undefined
+    if (!found) return []
+    if (Date.now() > until) return [found]
+    await pause(REREAD_MS)
+  }
+}
+
+/** The room of a key is its limit less what it used. */
+async function keyDrift(store: Store, { _id, account_id, limit }: KeyRecord): Promise<Drift | undefined> {
+  const account = await store.accounts.findOne({ _id: account_id }, { projection: { [`keys.${_id}`]: 1 } })
+  const { room, held, settled } = account?.keys?.[_id] ?? { room: 0n, held: 0n, settled: 0n }
+  const expected = limit ?? UNLIMITED_ROOM
+  const found = room + held + settled
+  return found === expected ? undefined : difference(account_id, `limit of ${_id}`, expected, found)
 }
 
 const sum = (amounts: NanoUsd[]): NanoUsd => amounts.reduce((total, amount) => total + amount, 0n)
 
-const drift = (account_id: string, what: string, expected: NanoUsd, found: NanoUsd): Drift => ({
+const difference = (account_id: string, what: string, expected: NanoUsd, found: NanoUsd): Drift => ({
   account_id,
   what,
   expected_usd: formatUsd(expected),

@@ -1,8 +1,9 @@
 // How money is written: majority-committed, journaled, and repeated while its outcome is unknown. A timeout or a lost
 // connection never means failure; it means that the same write is sent again.
+import { setTimeout as pause } from 'node:timers/promises'
 import mongoose, { type mongo } from 'mongoose'
 
-const { MongoError, MongoServerError } = mongoose.mongo
+const { MongoBulkWriteError, MongoError, MongoServerError } = mongoose.mongo
 
 /** The store did not answer in time: nothing is known of the last write, and recovery will finish what it began. */
 export class StoreUnavailable extends Error {
@@ -17,7 +18,7 @@ export interface UpdateStatement {
 
 /**
  * Sends the statements as one command and answers how many documents matched. Statements are independent: one that
- * fails (an amount beyond Int64) counts as not matched. Throws what the driver throws when the outcome is unknown.
+ * is refused (an amount beyond Int64) counts as not matched. Throws a MongoError when the outcome of any is unknown.
  */
 export async function update(database: mongo.Db, collection: string, updates: UpdateStatement[]): Promise<number> {
   const answer = await database.command({
@@ -26,42 +27,56 @@ export async function update(database: mongo.Db, collection: string, updates: Up
     ordered: false,
     writeConcern: { w: 'majority', j: true, wtimeout: 10_000 },
   })
-  // A write concern that was not met in time leaves the outcome open, as a lost connection does.
-  if (answer.writeConcernError)
-    throw new MongoServerError({ ...answer.writeConcernError, errorLabels: ['RetryableWriteError'] })
+  // A write concern that was not met in time leaves the outcome open, as a lost connection does; so does a statement
+  // that was stopped in the middle, which the driver does not look for in a plain command.
+  const errors: mongo.WriteError[] = answer.writeErrors ?? []
+  const unknown = answer.writeConcernError ?? errors.find(({ code }) => UNKNOWN_CODES.has(Number(code)))
+  if (unknown) throw new MongoServerError({ ...unknown, errorLabels: ['RetryableWriteError'] })
   return Number(answer.n)
 }
 
-const REPEAT_MS = [20, 50, 100, 200, 400, 800, 1600, 3200]
+const PAUSES_MS = [20, 50, 100, 200, 400]
+/** The driver's own wait for a server comes on top, once. */
+const PATIENCE_MS = 6000
 
-/** Repeats an idempotent write while its outcome is unknown; StoreUnavailable after about 6 seconds of trying. */
+/** Repeats an idempotent write (or a read) while its outcome is unknown; StoreUnavailable after 6 to 11 seconds of it. */
 export async function repeatUntilKnown<Result>(write: () => Promise<Result>): Promise<Result> {
+  const until = Date.now() + PATIENCE_MS
   for (let attempt = 0; ; attempt++) {
     try {
       return await write()
     } catch (error) {
       if (!isOutcomeUnknown(error)) throw error
-      const pause_ms = REPEAT_MS[attempt]
-      if (pause_ms === undefined)
+      if (Date.now() > until)
         throw new StoreUnavailable('The store did not answer; the request can be sent again.', { cause: error })
-      await new Promise((resolve) => setTimeout(resolve, pause_ms))
+      await pause(PAUSES_MS[attempt] ?? 800)
     }
   }
 }
 
 const UNKNOWN_LABELS = ['RetryableWriteError', 'RetryableError', 'PoolRequestedRetry']
-// NotWritablePrimary and its kin, primary stepped down, shutdown in progress, exceeded time limit, write concern timeout.
-const UNKNOWN_CODES = new Set([6, 7, 64, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436])
+// NotWritablePrimary and its kin, primary stepped down, shutdown in progress, interrupted, a write conflict that was not
+// resolved, exceeded time limit, write concern timeout, no majority to read from yet.
+const UNKNOWN_CODES = new Set([6, 7, 64, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11601, 11602, 13435, 13436])
 
 /** Whether the error leaves open if the write was carried out. */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (!(error instanceof MongoError)) return false
   if (/^Mongo(Network|ServerSelection|Pool|Topology|NotConnected|ClientClosed)/.test(error.name)) return true
   if (UNKNOWN_LABELS.some((label) => error.hasErrorLabel(label))) return true
+  if (error instanceof MongoBulkWriteError && error.result?.getWriteConcernError()) return true
   return error instanceof MongoServerError && UNKNOWN_CODES.has(Number(error.code))
 }
 
-/** Whether an insert was refused because the document is there already. */
+/** Whether an insert was refused because the document is there already, and for nothing else. */
 export function isDuplicate(error: unknown): boolean {
-  return error instanceof MongoServerError && Number(error.code) === 11000
+  if (isOutcomeUnknown(error)) return false
+  // The code of a bulk is that of its first error alone.
+  if (error instanceof MongoBulkWriteError && error.result) {
+    const errors = error.result.getWriteErrors()
+    return errors.length > 0 && errors.every(({ code }) => Number(code) === DUPLICATE_KEY)
+  }
+  return error instanceof MongoServerError && Number(error.code) === DUPLICATE_KEY
 }
+
+const DUPLICATE_KEY = 11000

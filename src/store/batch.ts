@@ -24,6 +24,8 @@ export class Batch<Item, Result> {
   #waiting: Waiting<Item, Result>[] = []
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
+  #added = 0
+  #answered = 0
 
   /** `run` answers one result an item, in order; when it throws, every item of the command fails with that error. */
   constructor(run: (items: Item[]) => Promise<Result[]>, options: BatchOptions) {
@@ -33,13 +35,15 @@ export class Batch<Item, Result> {
 
   add(item: Item): Promise<Result> {
     const result = new Promise<Result>((resolve, reject) => this.#waiting.push({ item, resolve, reject }))
+    this.#added++
     this.#wake()
     return result
   }
 
-  /** Sends what waits without lingering; resolves when all of it was answered, well or badly. */
+  /** Sends what waits now without lingering; resolves when it was answered, well or badly. What comes later is not waited for. */
   async flush(): Promise<void> {
-    while (this.#waiting.length > 0 || this.#running) {
+    const due = this.#added
+    while (this.#answered < due) {
       clearTimeout(this.#timer)
       this.#timer = undefined
       if (!this.#running) this.#start()
@@ -77,6 +81,8 @@ export class Batch<Item, Result> {
       for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result)
     } catch (error) {
       for (const { reject } of batch) reject(error)
+    } finally {
+      this.#answered += batch.length
     }
   }
 }

@@ -1,0 +1,111 @@
+// The sums of the entries, by account, with what is decided and not yet journaled. It only reads.
+import type { Store } from '../store/connect.ts'
+import type { NanoUsd } from './money.ts'
+
+export interface AccountSums {
+  /** Credit given. */
+  grants: NanoUsd
+  /** Credit charged: settled jobs, and those whose entry is on its way while their hold is gone already. */
+  settled: NanoUsd
+  /** By how much legs differ from the amounts of their entries. */
+  crooked: NanoUsd
+  /** What stands on the account's side of its entries and not on the other. */
+  unanswered: NanoUsd
+}
+
+export interface Books {
+  of(account_id: string): AccountSums
+  accounts(): Iterable<string>
+  entries: number
+  pending: number
+}
+
+interface Group {
+  _id: { account_id: string; type: string; ledger: string }
+  /** What the entries say, and what this leg of them says. */
+  amount: bigint
+  leg: bigint
+  count: number
+}
+
+interface Settling {
+  _id: string
+  account_id: string
+  nonce: string
+  cost: bigint | null
+}
+
+/**
+ * Of all accounts, quickly; or of one, exactly: the jobs that are being settled are read first and left out of the
+ * entries, so that each is counted once, whichever write of its settlement comes in between.
+ */
+export async function addUp(store: Store, account_id?: string): Promise<Books> {
+  const settling = await settlingJobs(store, account_id)
+  const ids = settling.map(({ _id }) => _id)
+  const match = account_id === undefined ? {} : { account_id, job_id: { $nin: ids } }
+  const sums = new Map<string, AccountSums>()
+  const of = (id: string): AccountSums => sums.get(id) ?? { grants: 0n, settled: 0n, crooked: 0n, unanswered: 0n }
+  let entries = 0
+  for (const { _id, amount, leg, count } of await groupLegs(store, match)) {
+    const now = of(_id.account_id)
+    const gain = _id.type === 'grant'
+    const own = _id.ledger === `account:${_id.account_id}`
+    // The account pays what it is charged and gets what it is given; the other side is the mirror of that.
+    const crooked = now.crooked + magnitude(own === gain ? leg - amount : leg + amount)
+    const unanswered = now.unanswered + (own ? amount : -amount)
+    const field = gain ? 'grants' : 'settled'
+    sums.set(_id.account_id, { ...now, crooked, unanswered, ...(own && { [field]: now[field] + amount }) })
+    if (own) entries += count
+  }
+  if (account_id !== undefined) {
+    const applied = await appliedOf(store, account_id, settling)
+    sums.set(account_id, { ...of(account_id), settled: of(account_id).settled + applied })
+  }
+  const journaled =
+    ids.length > 0 ? await store.entries.countDocuments({ _id: { $in: ids.map((id) => `${id}:f`) } }) : 0
+  return { of, accounts: () => sums.keys(), entries, pending: ids.length - journaled }
+}
+
+function settlingJobs({ jobs }: Store, account_id: string | undefined): Promise<Settling[]> {
+  const own = account_id === undefined ? {} : { account_id }
+  // Under somebody's name they all are, and that index holds open jobs alone.
+  return jobs
+    .find(
+      { state: 'settling', 'lease.owner': { $exists: true }, ...own },
+      { projection: { account_id: 1, nonce: 1, cost: 1 } },
+    )
+    .toArray()
+}
+
+async function groupLegs({ entries }: Store, match: object): Promise<Group[]> {
+  const groups = await entries
+    .aggregate<Group>([
+      { $match: match },
+      { $unwind: '$legs' },
+      {
+        $group: {
+          _id: { account_id: '$account_id', type: '$type', ledger: '$legs.ledger' },
+          amount: { $sum: '$amount' },
+          leg: { $sum: '$legs.amount' },
+          count: { $sum: 1 },
+        },
+      },
+    ])
+    .toArray()
+  return groups.map(({ _id, amount, leg, count }) => ({
+    _id,
+    amount: BigInt(amount),
+    leg: BigInt(leg),
+    count: Number(count),
+  }))
+}
+
+/** What settling jobs have taken out of the account so far: those whose hold is gone. */
+async function appliedOf({ accounts }: Store, account_id: string, settling: Settling[]): Promise<NanoUsd> {
+  const account = await accounts.findOne({ _id: account_id }, { projection: { holds: 1 } })
+  return settling
+    .filter(({ _id, nonce }) => account?.holds?.[_id]?.nonce !== nonce)
+    .reduce((total, { cost }) => total + (cost ?? 0n), 0n)
+}
+
+const magnitude = (amount: NanoUsd): NanoUsd => (amount < 0n ? -amount : amount)
