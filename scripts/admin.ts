@@ -1,0 +1,208 @@
+// `npm run verify | users | keys | grant | jobs`: the admin API on the command line. Exit code 1 where a command failed,
+// and where the books are off by a nano-dollar.
+import { Command } from 'commander'
+import { readConfig } from '../src/config.ts'
+import { type AdminApi, type Json, openAdminApi, wordsFor } from './admin/api.ts'
+import { type Column, table, time } from './admin/table.ts'
+
+type Options = Record<string, string | boolean | undefined>
+
+const USERS: Column[] = [
+  { title: 'USER', field: 'id' },
+  { title: 'NAME', field: 'name' },
+  { title: 'EMAIL', field: 'email' },
+  { title: 'AVAILABLE', field: 'available_usd' },
+  { title: 'HELD', field: 'held_usd' },
+  { title: 'SETTLED', field: 'settled_usd' },
+  { title: 'CREATED', field: 'created_at', show: time },
+]
+const KEYS: Column[] = [
+  { title: 'KEY', field: 'id' },
+  { title: 'BEGINS WITH', field: 'prefix' },
+  { title: 'NAME', field: 'name' },
+  { title: 'USER', field: 'user_id' },
+  { title: 'MODELS', field: 'models', show: (models) => (Array.isArray(models) ? models.join(',') : 'all') },
+  { title: 'LIMIT', field: 'limit_usd' },
+  { title: 'SETTLED', field: 'settled_usd' },
+  { title: 'STATE', field: 'disabled', show: (disabled) => (disabled ? 'off' : 'on') },
+  { title: 'EXPIRES', field: 'expires_at', show: time },
+  { title: 'LAST USED', field: 'last_used_at', show: time },
+]
+const JOBS: Column[] = [
+  { title: 'JOB', field: 'id' },
+  { title: 'OPERATION', field: 'operation' },
+  { title: 'MODEL', field: 'model' },
+  { title: 'PROVIDER', field: 'provider' },
+  { title: 'STATUS', field: 'status' },
+  { title: 'COST', field: 'billing', show: (billing) => String((billing as Json).cost_usd ?? '-') },
+  { title: 'CREATED', field: 'created_at', show: time },
+]
+const DRIFT: Column[] = [
+  { title: 'ACCOUNT', field: 'account_id' },
+  { title: 'WHAT', field: 'what' },
+  { title: 'EXPECTED', field: 'expected_usd' },
+  { title: 'FOUND', field: 'found_usd' },
+]
+
+/** Runs a command against the API and prints its answer, as JSON if wanted. */
+async function run(options: Options, work: (api: AdminApi) => Promise<Json>, show: (answer: Json) => string) {
+  let api: AdminApi | undefined
+  try {
+    api = await openAdminApi(readConfig())
+    const answer = await work(api)
+    console.log(options.json ? JSON.stringify(answer, null, 2) : show(answer))
+  } catch (error) {
+    console.error(wordsFor(error))
+    process.exitCode = 1
+  } finally {
+    await api?.close()
+  }
+}
+
+const rowsOf = (answer: Json) => answer.data as Json[]
+
+function list(columns: Column[]) {
+  return (answer: Json) =>
+    table(columns, rowsOf(answer)) + (answer.has_more ? `\nMore: --after ${String(answer.last_id)}` : '')
+}
+
+/** A query of the options that were given. */
+function query(options: Options, fields: Record<string, string>): string {
+  const parameters = new URLSearchParams()
+  for (const [option, field] of Object.entries(fields)) {
+    if (options[option] !== undefined) parameters.set(field, String(options[option]))
+  }
+  return `?${parameters}`
+}
+const PAGE = { limit: 'limit', after: 'after' }
+
+const program = new Command('admin').description('Users, credit, keys, jobs and the books of a Switchyard router.')
+
+/** `npm run users -- add "Ada"`: the word after the name of the script. */
+function command(parent: Command, usage: string, description: string): Command {
+  // `keys --limit` is not `keys add --limit`: an option belongs to the word before it.
+  return parent
+    .enablePositionalOptions()
+    .command(usage)
+    .description(description)
+    .option('--json', 'print the answer of the API')
+}
+const paged = (listing: Command) =>
+  listing.option('--limit <n>', 'at most so many, up to 100').option('--after <id>', 'from after this one on')
+
+command(program, 'verify', 'add every account up again from its ledger entries').action((_options, self: Command) =>
+  run(
+    self.optsWithGlobals(),
+    async (api) => {
+      const answer = await api.call('POST', '/api/v1/verify')
+      if (!answer.ok) process.exitCode = 1
+      return answer
+    },
+    ({ ok, accounts, entries, pending, drift }) =>
+      ok
+        ? `The books add up: ${accounts} accounts, ${entries} entries, ${pending} pending.`
+        : `The books do not add up:\n${table(DRIFT, drift as Json[])}`,
+  ),
+)
+
+const users = paged(command(program, 'users', 'list users, newest first')).action((_options, self: Command) =>
+  run(self.optsWithGlobals(), (api) => api.call('GET', `/api/v1/users${query(self.opts(), PAGE)}`), list(USERS)),
+)
+command(users, 'add <name>', 'make a user with an account')
+  .option('--email <address>')
+  .action((name: string, { email }: Options, self: Command) =>
+    run(
+      self.optsWithGlobals(),
+      (api) => api.call('POST', '/api/v1/users', { name, ...(email !== undefined && { email }) }),
+      (user) => table(USERS, [user]),
+    ),
+  )
+
+const keys = paged(command(program, 'keys', 'list keys, newest first'))
+  .option('--user <id>', 'only of this user')
+  .action((_options, self: Command) =>
+    run(
+      self.optsWithGlobals(),
+      (api) => api.call('GET', `/api/v1/keys${query(self.opts(), { ...PAGE, user: 'user_id' })}`),
+      list(KEYS),
+    ),
+  )
+command(keys, 'add <user> <name>', 'make a key, which is shown this once')
+  .option('--models <names>', 'the models it may call, with commas between them')
+  .option('--limit <usd>', 'what it may spend in all')
+  .option('--expires <time>', 'when it stops: Unix seconds, or 2027-01-31')
+  .action((user_id: string, name: string, { models, limit, expires }: Options, self: Command) => {
+    const body = {
+      user_id,
+      name,
+      ...(models !== undefined && { models: String(models).split(',') }),
+      ...(limit !== undefined && { limit_usd: limit }),
+      ...(expires !== undefined && { expires_at: expires }),
+    }
+    return run(
+      self.optsWithGlobals(),
+      (api) => api.call('POST', '/api/v1/keys', body),
+      (key) => `${String(key.key)}\nThis key is shown only this once.\n\n${table(KEYS, [key])}`,
+    )
+  })
+for (const [word, disabled] of [
+  ['disable', true],
+  ['enable', false],
+] as const) {
+  command(keys, `${word} <id>`, `turn a key ${disabled ? 'off' : 'on again'}`).action(
+    (id: string, _options: Options, self: Command) =>
+      run(
+        self.optsWithGlobals(),
+        (api) => api.call('PATCH', `/api/v1/keys/${encodeURIComponent(id)}`, { disabled }),
+        (key) => table(KEYS, [key]),
+      ),
+  )
+}
+command(keys, 'delete <id>', 'delete a key; what it spent stays in the books').action(
+  (id: string, _options: Options, self: Command) =>
+    run(
+      self.optsWithGlobals(),
+      (api) => api.call('DELETE', `/api/v1/keys/${encodeURIComponent(id)}`),
+      () => `${id} is deleted.`,
+    ),
+)
+
+command(program, 'grant <user> <usd>', 'give credit to a user')
+  .requiredOption('--reason <text>', 'why, for the ledger')
+  .option('--idempotency-key <key>', 'the same key credits once, however often it is sent')
+  .action((user: string, amount_usd: string, { reason, idempotencyKey }: Options, self: Command) =>
+    run(
+      self.optsWithGlobals(),
+      (api) =>
+        api.call(
+          'POST',
+          `/api/v1/users/${encodeURIComponent(user)}/credits`,
+          { amount_usd, reason },
+          idempotencyKey === undefined ? {} : { 'idempotency-key': String(idempotencyKey) },
+        ),
+      (grant) => `${String(grant.amount_usd)} USD are granted; available now: ${String(grant.available_usd)} USD.`,
+    ),
+  )
+
+const jobs = paged(command(program, 'jobs', 'list jobs, newest first'))
+  .option('--user <id>', 'only of this user')
+  .option('--status <status>', 'queued, in_progress, completed, failed, canceled or expired')
+  .option('--operation <operation>', 'chat, image, video, …')
+  .option('--model <name>')
+  .action((_options, self: Command) => {
+    const fields = { ...PAGE, user: 'user_id', status: 'status', operation: 'operation', model: 'model' }
+    return run(
+      self.optsWithGlobals(),
+      (api) => api.call('GET', `/api/v1/jobs${query(self.opts(), fields)}`),
+      list(JOBS),
+    )
+  })
+command(jobs, 'show <id>', 'everything about one job').action((id: string, _options: Options, self: Command) =>
+  run(
+    self.optsWithGlobals(),
+    (api) => api.call('GET', `/api/v1/jobs/${encodeURIComponent(id)}`),
+    (job) => JSON.stringify(job, null, 2),
+  ),
+)
+
+await program.parseAsync()
