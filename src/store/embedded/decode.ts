@@ -3,6 +3,7 @@
  * for. bson's own reader makes Int32 and whole doubles one type or wraps every number, and turns `$ref` into objects.
  */
 import { Binary, BSONRegExp, BSONSymbol, Code, Decimal128, Long, MaxKey, MinKey, ObjectId, Timestamp } from 'bson'
+import { type Cursor, checkLength, endOfName, readName, readText, skipValue, take } from './bson_bytes.ts'
 import { badValue } from './errors.ts'
 import { type Document, setField, toDouble } from './values.ts'
 
@@ -21,10 +22,7 @@ export type DecodeOptions = {
   raw_array?: string | undefined
 }
 
-type Cursor = { bytes: Buffer; at: number }
-
 const max_depth = 180
-const max_short_text = 24
 
 /** Reads one document. Throws BadValue when the bytes are no BSON document. */
 export function decodeDocument(bytes: Buffer, options: DecodeOptions = {}): Document {
@@ -64,15 +62,6 @@ export function eachElement(
 /** Reads one value that `eachElement` pointed at. */
 export function decodeValue(bytes: Buffer, type: number, at: number): unknown {
   return readValue({ bytes, at }, type, 1)
-}
-
-function checkLength(bytes: Buffer, at: number, end: number): number {
-  if (at + 5 > end) throw badValue('Invalid BSON: too short for a document')
-  const length = bytes.readInt32LE(at)
-  if (length < 5 || at + length > end || bytes[at + length - 1] !== 0) {
-    throw badValue(`Invalid BSON: a document of ${length} bytes does not fit or has no end`)
-  }
-  return length
 }
 
 function readRawArray(cursor: Cursor): RawDocument[] {
@@ -195,94 +184,4 @@ function readBinary(cursor: Cursor): Binary {
   const subtype = cursor.bytes[take(cursor, 1)] as number
   const start = take(cursor, length)
   return new Binary(Buffer.from(cursor.bytes.subarray(start, cursor.at)), subtype)
-}
-
-function readText(cursor: Cursor): string {
-  const length = cursor.bytes.readInt32LE(take(cursor, 4))
-  const start = take(cursor, length)
-  return textBetween(cursor.bytes, start, start + length - 1)
-}
-
-/** Short plain text is built here: crossing into C++ for it costs several times as much. */
-function textBetween(bytes: Buffer, start: number, end: number): string {
-  if (end - start > max_short_text) return bytes.toString('utf8', start, end)
-  let text = ''
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at] as number
-    if (byte > 127) return bytes.toString('utf8', start, end)
-    text += String.fromCharCode(byte)
-  }
-  return text
-}
-
-const known_names: (string | undefined)[] = new Array(4096)
-
-/** Field names repeat from document to document, so they are remembered by a hash of their bytes. */
-function readName(cursor: Cursor): string {
-  const { bytes } = cursor
-  const start = cursor.at
-  let at = start
-  let hash = 7
-  for (let byte = bytes[at]; byte !== 0; byte = bytes[++at]) {
-    if (byte === undefined) throw badValue('Invalid BSON: a field name has no end')
-    hash = (hash * 31 + byte) | 0
-  }
-  cursor.at = at + 1
-  const slot = hash & 4095
-  const known = known_names[slot]
-  if (known !== undefined && sameAscii(known, bytes, start, at)) return known
-  const name = textBetween(bytes, start, at)
-  known_names[slot] = name
-  return name
-}
-
-function sameAscii(text: string, bytes: Buffer, start: number, end: number): boolean {
-  if (text.length !== end - start) return false
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index)
-    if (code > 127 || code !== bytes[start + index]) return false
-  }
-  return true
-}
-
-function endOfName(cursor: Cursor): number {
-  const end = cursor.bytes.indexOf(0, cursor.at)
-  if (end < 0) throw badValue('Invalid BSON: a field name has no end')
-  return end
-}
-
-/** Moves past `length` bytes and answers where they began. */
-function take(cursor: Cursor, length: number): number {
-  const start = cursor.at
-  if (length < 0 || start + length > cursor.bytes.length) throw badValue('Invalid BSON: a value runs past the end')
-  cursor.at = start + length
-  return start
-}
-
-const fixed_lengths: Record<number, number> = {
-  1: 8,
-  6: 0,
-  7: 12,
-  8: 1,
-  9: 8,
-  10: 0,
-  16: 4,
-  17: 8,
-  18: 8,
-  19: 16,
-  127: 0,
-  255: 0,
-}
-
-function skipValue(cursor: Cursor, type: number): void {
-  const fixed = fixed_lengths[type]
-  if (fixed !== undefined) take(cursor, fixed)
-  else if (type === 2 || type === 13 || type === 14) take(cursor, cursor.bytes.readInt32LE(take(cursor, 4)))
-  else if (type === 5) take(cursor, cursor.bytes.readInt32LE(take(cursor, 4)) + 1)
-  else if (type === 3 || type === 4) take(cursor, checkLength(cursor.bytes, cursor.at, cursor.bytes.length))
-  else if (type === 11) {
-    cursor.at = endOfName(cursor) + 1
-    cursor.at = endOfName(cursor) + 1
-  } else if (type === 15) take(cursor, cursor.bytes.readInt32LE(cursor.at))
-  else throw badValue(`Unrecognized BSON type ${type}`)
 }
