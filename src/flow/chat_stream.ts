@@ -8,89 +8,83 @@ import {
   ProviderError,
   type Usage,
 } from '../contract.ts'
-import { collect, readAnswer } from '../protocols/openai-chat/answer.ts'
-import { ChunkEncoder } from '../protocols/openai-chat/chunks.ts'
-import { toCanonical } from '../protocols/openai-chat/request.ts'
-import { ChatTap } from '../protocols/openai-chat/tap.ts'
+import type { AnswerEnd, ChatFront } from '../protocols/front.ts'
 import { readBody } from '../protocols/transport.ts'
 import type { AdmittedOffer, ServingOffer } from './admit.ts'
 
 /** The largest whole answer that is read. */
 const ANSWER_BYTES_MAX = 64 * 2 ** 20
 
-export interface ChatAnswer {
-  json: Record<string, unknown>
-  usage?: Usage
-  has_output: boolean
-  output_bytes: number
+/** A chat as its caller sent it: a checked body, and the format that it is in. */
+export interface Chat {
+  front: ChatFront
+  body: JsonObject
 }
 
-export interface StreamEnd {
-  /** Every choice has its finish. */
-  complete: boolean
-  error?: ProviderError
-  usage?: Usage
-  has_output: boolean
-  output_bytes: number
+/** The same with what the offer that serves it needs. */
+export interface OfferedChat extends Chat {
+  output_limit: number
 }
 
 export interface ChatStream {
   /** What goes to the caller now; its first chunk is here already. Throws ProviderError when the stream breaks. */
   chunks: AsyncIterable<Uint8Array>
   /** Once `chunks` has ended, or was left. */
-  finish(): StreamEnd
-  /** The last bytes of a complete answer: the usage with its cost, if the caller asked for it, and the end marker. */
+  finish(): AnswerEnd
+  /** The last bytes of a complete answer: the usage with its cost, and the end marker. */
   tail(cost_usd: string, usage: Usage): Uint8Array
 }
 
-/** The connection that serves a caller of this format: the first of the same protocol, or else the provider's best. */
-export function connectionFor(offer: ServingOffer): ChatConnection {
+/** The connection that serves a caller of this format: one of the same protocol, or else the provider's best. */
+function connectionFor(offer: ServingOffer, front: ChatFront): ChatConnection {
   const connections = offer.connection.chat ?? []
-  const connection =
-    connections.find(({ protocol, forward }) => protocol === 'openai-chat' && forward) ?? connections[0]
-  if (!connection) throw new Error(`${offer.provider} has no chat.`)
+  const same = connections.find(({ protocol, forward }) => protocol === front.protocol && forward)
+  const connection = same ?? connections[0]
+  if (!connection) throw new ProviderError('unavailable', 'The provider of this job is not configured at the moment.')
   return connection
 }
 
-/** Throws WireError for what this connection could not be told, before anything is held for it. */
-export function checkTranslation(offer: ServingOffer, body: JsonObject): void {
-  if (!connectionFor(offer).forward) toCanonical(body)
+const passesThrough = (connection: ChatConnection, front: ChatFront) =>
+  connection.protocol === front.protocol && connection.forward !== undefined
+
+/** Throws WireError for what this offer could not be told, before anything is held for it. */
+export function checkTranslation(offer: ServingOffer, { front, body }: Chat): void {
+  if (!passesThrough(connectionFor(offer, front), front)) front.toCanonical(body)
 }
 
-export async function openAnswer({ offer }: AdmittedOffer, body: JsonObject, call: Call): Promise<ChatAnswer> {
-  const connection = connectionFor(offer)
-  if (!connection.forward) {
-    const { answer, ...rest } = await collect(connection.stream(toCanonical(body), call), head(offer, call))
-    if (rest.finish_reasons.length === 0) throw brokenOff()
-    return { json: answer, ...rest }
+export async function openAnswer(
+  { offer }: AdmittedOffer,
+  chat: OfferedChat,
+  call: Call,
+): Promise<{ answer: JsonObject; end: AnswerEnd }> {
+  const { front } = chat
+  const connection = connectionFor(offer, front)
+  if (!passesThrough(connection, front)) {
+    const collected = await front.collect(connection.stream(canonical(chat), call), head(offer, call))
+    if (!collected.end.complete) throw brokenOff()
+    return collected
   }
-  const answer = await connection.forward(body, call)
-  const json = parse(await readBody(answer, ANSWER_BYTES_MAX))
-  const { error, ...read } = readAnswer(json)
-  if (error) throw error
-  return { json, ...read }
+  const answer = parse(await readBody(await forward(connection, chat, call), ANSWER_BYTES_MAX))
+  return { answer, end: front.readAnswer(answer) }
 }
 
-function parse(body: Buffer): Record<string, unknown> {
+function parse(body: Buffer): JsonObject {
   let value: unknown
   try {
     value = JSON.parse(body.toString())
   } catch (cause) {
     throw new ProviderError('bad_response', 'The answer is not JSON.', { cause })
   }
-  const answer = value as { choices?: unknown; error?: unknown } | null
-  if (typeof answer !== 'object' || answer === null || (!Array.isArray(answer.choices) && !answer.error)) {
-    throw new ProviderError('bad_response', 'The answer is not a chat completion.')
-  }
-  return answer as Record<string, unknown>
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject
+  throw new ProviderError('bad_response', 'The answer is not a JSON object.')
 }
 
 /** Resolves when the first bytes for the caller are here: until then another offer can still be tried. */
-export async function openStream({ offer }: AdmittedOffer, body: JsonObject, call: Call): Promise<ChatStream> {
-  const connection = connectionFor(offer)
-  const stream = connection.forward
-    ? await forwardedStream(connection.forward, body, call)
-    : encodedStream(connection, offer, body, call)
+export async function openStream({ offer }: AdmittedOffer, chat: OfferedChat, call: Call): Promise<ChatStream> {
+  const connection = connectionFor(offer, chat.front)
+  const stream = passesThrough(connection, chat.front)
+    ? await forwardedStream(connection, chat, call)
+    : encodedStream(connection, offer, chat, call)
   const iterator = stream.chunks[Symbol.asyncIterator]()
   const first = await iterator.next()
   if (first.done) {
@@ -114,15 +108,16 @@ async function* resume(
   }
 }
 
-async function forwardedStream(
-  forward: NonNullable<ChatConnection['forward']>,
-  body: JsonObject,
-  call: Call,
-): Promise<ChatStream> {
-  const options = (body.stream_options ?? {}) as JsonObject
-  // Usage is always asked for upstream, and shown only to a caller who asked.
-  const answer = await forward({ ...body, stream_options: { ...options, include_usage: true } }, call)
-  const tap = new ChatTap({ provider: 'The provider', strip_usage: options.include_usage !== true })
+function forward(connection: ChatConnection, { front, body, output_limit }: OfferedChat, call: Call) {
+  const { upstream } = call
+  const limit_field = connection.output_limit_field?.(upstream)
+  if (!connection.forward) throw new Error('The connection cannot pass anything through.')
+  return connection.forward(front.toProvider(body, { upstream, output_limit, limit_field }), call)
+}
+
+async function forwardedStream(connection: ChatConnection, chat: OfferedChat, call: Call): Promise<ChatStream> {
+  const answer = await forward(connection, chat, call)
+  const tap = chat.front.tap(chat.body, 'The provider')
   async function* chunks() {
     for await (const chunk of answer.body) {
       const bytes = tap.push(chunk)
@@ -133,15 +128,14 @@ async function forwardedStream(
   return { chunks: chunks(), finish: () => tap.finish(), tail: (cost_usd, usage) => tap.tail(cost_usd, usage) }
 }
 
-function encodedStream(connection: ChatConnection, offer: ServingOffer, body: JsonObject, call: Call): ChatStream {
-  const options = (body.stream_options ?? {}) as JsonObject
-  const encoder = new ChunkEncoder(head(offer, call), { include_usage: options.include_usage === true })
-  const end: StreamEnd = { complete: false, has_output: false, output_bytes: 0 }
+function encodedStream(connection: ChatConnection, offer: ServingOffer, chat: OfferedChat, call: Call): ChatStream {
+  const encoder = chat.front.encoder(chat.body, head(offer, call))
+  const end: AnswerEnd = { complete: false, has_output: false, output_bytes: 0 }
   async function* chunks() {
-    for await (const event of connection.stream(toCanonical(body), call)) {
+    for await (const event of connection.stream(canonical(chat), call)) {
       if (event.type === 'usage') end.usage = event.usage
       if (event.type === 'finish') end.complete = true
-      const text = encoder.encodeChunk(event)
+      const text = encoder.encode(event)
       if (!text) continue
       const bytes = outputBytes(event)
       end.has_output ||= bytes > 0
@@ -151,6 +145,12 @@ function encodedStream(connection: ChatConnection, offer: ServingOffer, body: Js
   }
   return { chunks: chunks(), finish: () => end, tail: (cost_usd, usage) => Buffer.from(encoder.tail(usage, cost_usd)) }
 }
+
+/** The output limit that was held for goes with the request, whether the caller set it or not. */
+const canonical = ({ front, body, output_limit }: OfferedChat) => ({
+  ...front.toCanonical(body),
+  max_output_tokens: output_limit,
+})
 
 /** How much of an answer an event brings; what is not text counts as its smallest sign. */
 function outputBytes(event: ChatEvent): number {
@@ -171,7 +171,7 @@ function outputBytes(event: ChatEvent): number {
 }
 
 const head = (offer: ServingOffer, call: Call) => ({
-  id: `chatcmpl-${call.job.slice('job_'.length)}`,
+  id: call.job.slice('job_'.length),
   created: Math.floor(Date.now() / 1000),
   model: offer.model,
 })

@@ -1,6 +1,7 @@
 // Counting what a provider did not report: four bytes to a token, a common mean of the tokenisers, and never more than
 // was held for. Marked as counted on the job and on its receipt.
 import type { Usage } from '../contract.ts'
+import type { AnswerEnd } from '../protocols/front.ts'
 import type { Work } from './work.ts'
 
 const BYTES_PER_TOKEN = 4
@@ -15,4 +16,10 @@ export function countedUsage(work: Work, output_bytes: number): Usage {
     meters: { input_tokens: tokens(input), output_tokens: Math.min(tokens(output_bytes), output), requests: 1 },
     source: 'counted',
   }
+}
+
+/** An answer without any output is free; one whose provider told no usage is counted. */
+export function chargeable({ has_output, usage, output_bytes }: AnswerEnd, work: Work): Usage | undefined {
+  if (!has_output) return undefined
+  return usage ?? countedUsage(work, output_bytes)
 }

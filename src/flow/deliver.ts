@@ -1,17 +1,18 @@
 // Delivering a stream: bytes go on as they come and as fast as the reader takes them; the charge is durable before the
 // last of them. A reader who leaves has detached: the work is read to its end, within bounds, and stays readable as a job.
-import { ProviderError, type Usage } from '../contract.ts'
+import { ProviderError } from '../contract.ts'
 import { type NanoUsd, shortUsd } from '../ledger/money.ts'
-import { errorChunk } from '../protocols/openai-chat/answer.ts'
+import type { AnswerEnd, ChatFront } from '../protocols/front.ts'
+import type { JobOutput } from '../store/jobs.ts'
 import { reasonOf } from './attempts.ts'
-import type { ChatStream, StreamEnd } from './chat_stream.ts'
-import { countedUsage } from './counted.ts'
+import type { ChatStream } from './chat_stream.ts'
+import { chargeable, countedUsage } from './counted.ts'
 import { failureOf } from './failure.ts'
 import type { Services } from './services.ts'
 import { jobError, release, settle } from './settle.ts'
 import type { Sink } from './sink.ts'
 import { storeTranscript, Transcript } from './transcript.ts'
-import { canceled, isCancel, type Work } from './work.ts'
+import { canceled, endWork, isCancel, type Work } from './work.ts'
 
 /** Readers who left cost work for nobody: so many at once, so long and so much each. */
 const DRAINS_MAX = 200
@@ -23,6 +24,7 @@ let drains = 0
 export async function deliver(
   services: Services,
   work: Work,
+  front: ChatFront,
   stream: ChatStream,
   sink: Sink,
 ): Promise<NanoUsd | undefined> {
@@ -30,14 +32,16 @@ export async function deliver(
   const reading = await relay(work, stream, sink, transcript)
   try {
     const end = stream.finish()
-    const cost = await conclude(services, work, end, reading, transcript)
-    if (cost === undefined) return fail(sink, reading.error ?? end.error ?? canceled())
+    const cost = await conclude(services, work, end, reading, () => storeTranscript(services, work, front, transcript))
+    if (cost === undefined) return fail(front, sink, reading.error ?? end.error ?? canceled())
     sink.write(stream.tail(shortUsd(cost), end.usage ?? countedUsage(work, end.output_bytes)))
     sink.end()
     return cost
   } catch (error) {
     services.log.error({ job: work.job._id, error }, 'A stream could not be concluded; the sweep will do it.')
-    return fail(sink, error)
+    // Forgotten here, the job is found by the sweep, whatever state it is in.
+    endWork(work)
+    return fail(front, sink, error)
   }
 }
 
@@ -81,10 +85,10 @@ async function relay(work: Work, stream: ChatStream, sink: Sink, transcript: Tra
 async function conclude(
   services: Services,
   work: Work,
-  end: StreamEnd,
+  end: AnswerEnd,
   reading: Reading,
-  transcript: Transcript,
-): Promise<bigint | undefined> {
+  keep: () => Promise<JobOutput[]>,
+): Promise<NanoUsd | undefined> {
   if (reading.abandoned || (reading.error !== undefined && isCancel(reading.error))) {
     await settleDelivered(services, work, end, reading.abandoned ? 'completed' : 'canceled')
     return undefined
@@ -95,8 +99,8 @@ async function conclude(
     await release(services, work, failure, 'failed')
     return undefined
   }
-  const outputs = reading.detached ? await storeTranscript(services, work, transcript) : []
-  return settle(services, work, { usage: chargeable(work, end), outputs })
+  const outputs = reading.detached ? await keep() : []
+  return settle(services, work, { usage: chargeable(end, work), outputs })
 }
 
 const brokenOff = () => new ProviderError('bad_response', 'The stream ended without its end.')
@@ -105,22 +109,17 @@ const brokenOff = () => new ProviderError('bad_response', 'The stream ended with
 async function settleDelivered(
   services: Services,
   work: Work,
-  end: StreamEnd,
+  end: AnswerEnd,
   status: 'completed' | 'canceled',
 ): Promise<void> {
   if (end.has_output) await settle(services, work, { usage: end.usage ?? countedUsage(work, end.output_bytes), status })
   else await release(services, work, canceled(), 'canceled')
 }
 
-function chargeable(work: Work, end: StreamEnd): Usage | undefined {
-  if (!end.has_output) return undefined
-  return end.usage ?? countedUsage(work, end.output_bytes)
-}
-
 /** After the first byte a failure is one event in the stream, then the connection closes without an end marker. */
-function fail(sink: Sink, error: unknown): undefined {
+function fail(front: ChatFront, sink: Sink, error: unknown): undefined {
   if (sink.gone) return
   const { message, type, code } = jobError(failureOf(error))
-  sink.write(Buffer.from(errorChunk({ message, type, code })))
+  sink.write(Buffer.from(front.errorEvent({ message, type, code })))
   sink.end()
 }

@@ -27,7 +27,7 @@ const START_LINGER_MS = 200
 
 export class JobWrites {
   readonly #inserts: Batch<JobRecord, void>
-  readonly #changes: Batch<JobChange, void>
+  readonly #changes: Batch<JobChange, boolean>
   readonly #starts: Batch<Started, void>
 
   constructor(store: Store) {
@@ -41,8 +41,8 @@ export class JobWrites {
     return this.#inserts.add(job)
   }
 
-  /** Applies only while the job is open and ours. */
-  change(jobChange: JobChange): Promise<void> {
+  /** Applies only while the job is open and the lease ours; false where it was not. */
+  change(jobChange: JobChange): Promise<boolean> {
     return this.#changes.add(jobChange)
   }
 
@@ -71,7 +71,7 @@ async function markStarted(store: Store, started: Started[]): Promise<void[]> {
   return started.map(() => undefined)
 }
 
-async function change(store: Store, changes: JobChange[]): Promise<void[]> {
+async function change(store: Store, changes: JobChange[]): Promise<boolean[]> {
   const statements = changes.map(({ job_id, fence, set, poll_at }) => ({
     q: { _id: job_id, 'lease.fence': fence, state: { $in: ['new', 'running'] } },
     u: {
@@ -79,6 +79,11 @@ async function change(store: Store, changes: JobChange[]): Promise<void[]> {
       ...(poll_at && { $unset: { 'lease.owner': '' } }),
     },
   }))
-  await repeatUntilKnown(() => update(store.database, 'jobs', statements))
-  return changes.map(() => undefined)
+  const matched = await repeatUntilKnown(() => update(store.database, 'jobs', statements))
+  if (matched === statements.length) return changes.map(() => true)
+  if (statements.length === 1) return [false]
+  // Which of them were not ours any more is seen one by one: what applied before applies again, and changes nothing.
+  const answers: boolean[] = []
+  for (const each of changes) answers.push(...(await change(store, [each])))
+  return answers
 }

@@ -8,7 +8,7 @@ import { Failure } from './failure.ts'
 import { newId } from './ids.ts'
 import type { Caller, Services } from './services.ts'
 import { release } from './settle.ts'
-import { beginWork, endWork, type Work } from './work.ts'
+import type { Work } from './work.ts'
 
 export interface JobPlan {
   operation: Operation
@@ -31,7 +31,7 @@ export interface JobPlan {
 export async function openJob(services: Services, caller: Caller, admitted: Admitted, plan: JobPlan): Promise<Work> {
   const job = newJob(services, caller, admitted, plan)
   plan.opened?.(job)
-  const work = beginWork({ job, offers: admitted.offers, abort: new AbortController(), decided: false })
+  const work = services.works.begin({ job, offers: admitted.offers, abort: new AbortController(), decided: false })
   let outcome: HoldOutcome
   try {
     await services.job_writes.insert(job)
@@ -42,8 +42,8 @@ export async function openJob(services: Services, caller: Caller, admitted: Admi
       amount: job.hold,
     })
   } catch (error) {
-    // Whether the job or its hold were written is unknown. The sweep finds an undecided job of ours that nobody works on.
-    endWork(work)
+    // Whether the job or its hold were written is unknown.
+    services.works.lose(work)
     throw error
   }
   if (outcome.held) {

@@ -8,6 +8,7 @@ import type { Store } from '../store/connect.ts'
 import type { Callers } from './callers.ts'
 import type { JobWrites } from './job_writes.ts'
 import type { Metrics } from './metrics.ts'
+import type { Works } from './work.ts'
 
 export interface Services {
   config: Config
@@ -15,6 +16,7 @@ export interface Services {
   store: Store
   ledger: Ledger
   job_writes: JobWrites
+  works: Works
   storage: Storage
   callers: Callers
   metrics: Metrics

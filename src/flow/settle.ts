@@ -7,7 +7,7 @@ import type { JobDecision, JobError, JobOutput, JobRecord } from '../store/jobs.
 import type { AdmittedOffer } from './admit.ts'
 import { type Failure, failureOf } from './failure.ts'
 import type { Services } from './services.ts'
-import { endWork, type Work } from './work.ts'
+import type { Work } from './work.ts'
 
 export interface Delivered {
   /** What was consumed; undefined when nothing that is charged for was made (an empty answer). */
@@ -66,21 +66,32 @@ async function decide(services: Services, work: Work, ending: Ending): Promise<b
       ...(job.started_at && { started_at: job.started_at }),
       ...ending,
     })
-    if (won) finish(services, job, ending.charge?.cost, decided_at)
+    if (won) finishLater(services, job, ending.charge?.cost, decided_at)
+    services.works.end(work)
     return won
-  } finally {
-    endWork(work)
+  } catch (error) {
+    services.works.lose(work)
+    throw error
   }
 }
 
-/** What follows a durable decision, in the background: if it fails here, the sweep redoes it from the job. */
-export function finish(services: Services, job: JobRecord, charged: NanoUsd | undefined, decided_at: Date): void {
+/** What follows a durable decision, in the background: if it fails here, recovery redoes it from the job. */
+function finishLater(services: Services, job: JobRecord, charged: NanoUsd | undefined, decided_at: Date): void {
+  finish(services, job, charged, decided_at).catch((error: unknown) =>
+    services.log.error({ job: job._id, error }, 'A decided job could not be finished yet; recovery will do it.'),
+  )
+}
+
+/** Safe to repeat. The request goes first: once the job is closed nobody looks for it any more. */
+export async function finish(
+  { ledger, storage }: Services,
+  job: JobRecord,
+  charged: NanoUsd | undefined,
+  decided_at: Date,
+): Promise<void> {
   const { _id: job_id, account_id, key_id, nonce, hold } = job
-  services.ledger
-    .finish({ job_id, account_id, key_id, nonce, hold, cost: charged, decided_at })
-    .catch((error: unknown) =>
-      services.log.error({ job: job_id, error }, 'A decided job could not be finished yet; the sweep will do it.'),
-    )
+  if (job.request_key !== null) await storage.remove(job.request_key)
+  await ledger.finish({ job_id, account_id, key_id, nonce, hold, cost: charged, decided_at })
 }
 
 /** The rates are chosen by the request's own facts, unless the provider says that it did otherwise. */

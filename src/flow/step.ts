@@ -1,11 +1,12 @@
 // One step of an asynchronous job: its start, or one look at it, and what follows from what the provider says. The
 // intent to submit is written first; what may have been submitted before is never blindly submitted again.
-import { type Json, type JsonObject, type Progress, ProviderError, type Usage } from '../contract.ts'
+import { type Json, type Progress, ProviderError, type Usage } from '../contract.ts'
 import type { Quote } from '../pricing/schema.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import type { AdmittedOffer } from './admit.ts'
 import { callFor } from './attempts.ts'
 import { chatAnswer } from './chat.ts'
+import { frontOf } from './fronts.ts'
 import { begin, finishGeneration, pollProvider } from './generate.ts'
 import {
   type GeneratorOperation,
@@ -18,6 +19,7 @@ import { storeJson } from './outputs.ts'
 import { readRequest } from './requests.ts'
 import type { Services } from './services.ts'
 import { release } from './settle.ts'
+import type { KeptChat } from './submit.ts'
 import { beginWork, deadlinePassed, endWork, isCancel, isStopping, type Work } from './work.ts'
 
 /** Between polls where the provider names no time: growing from the first to the second, with a fifth of jitter. */
@@ -64,8 +66,10 @@ async function stepChat(services: Services, work: Work): Promise<void> {
   const { job } = work
   if (job.state === 'running') throw interrupted()
   await markSubmitting(services, work)
-  const body = (await readRequest(services, job)) as JsonObject
-  await chatAnswer(services, work, body, async (json) => [await storeJson(services, job, json)])
+  const { protocol, body } = (await readRequest(services, job)) as unknown as KeptChat
+  await chatAnswer(services, work, { front: frontOf(protocol), body }, async (json) => [
+    await storeJson(services, job, json),
+  ])
 }
 
 async function stepGeneration<Kind extends GeneratorOperation>(

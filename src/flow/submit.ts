@@ -1,15 +1,15 @@
 // Accepting a job for the worker: everything is admitted, held and written before the caller is told that it is queued.
-import type { JsonObject } from '../contract.ts'
+import type { JsonObject, Protocol } from '../contract.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import type { Admitted } from './admit.ts'
 import { admitChat, CHAT_DEADLINE_MS } from './chat.ts'
+import type { Chat } from './chat_stream.ts'
 import { admitGeneration, DEADLINE_MS } from './generate.ts'
 import type { GeneratorOperation, RequestOf } from './generators.ts'
 import { newId } from './ids.ts'
 import { type JobPlan, openJob } from './open.ts'
 import { keepRequest } from './requests.ts'
 import type { Caller, Services } from './services.ts'
-import { endWork } from './work.ts'
 
 export interface Submission extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo' | 'opened'> {
   max_cost_usd?: string
@@ -27,15 +27,19 @@ export async function submitGeneration<Kind extends GeneratorOperation>(
   return queue(services, caller, admitted, { ...submission, operation, deadline_ms: DEADLINE_MS[operation] }, request)
 }
 
-/** Queues a chat; its answer will be the JSON of a chat completion. */
+/** A chat that waits in the store: its body, and the format that it is in. */
+export type KeptChat = { protocol: Protocol; body: JsonObject }
+
+/** Queues a chat; its answer will be the JSON that a waiting caller would have got. */
 export async function submitChat(
   services: Services,
   caller: Caller,
-  body: JsonObject,
+  chat: Chat & { model: string },
   submission: Submission,
 ): Promise<JobRecord> {
-  const admitted = admitChat(services, caller, body, submission.max_cost_usd)
-  return queue(services, caller, admitted, { ...submission, operation: 'chat', deadline_ms: CHAT_DEADLINE_MS }, body)
+  const admitted = admitChat(services, caller, { ...chat, ...submission })
+  const kept: KeptChat = { protocol: chat.front.protocol, body: chat.body }
+  return queue(services, caller, admitted, { ...submission, operation: 'chat', deadline_ms: CHAT_DEADLINE_MS }, kept)
 }
 
 async function queue(
@@ -48,9 +52,14 @@ async function queue(
   const id = newId('job')
   const kept = await keepRequest(services, caller.account_id, id, request)
   const work = await openJob(services, caller, admitted, { ...plan, ...kept, id, mode: 'async' })
-  // From here on any router's worker may take it.
-  await services.job_writes.change({ job_id: id, fence: 0, set: { nonce: work.job.nonce }, poll_at: new Date() })
-  endWork(work)
+  try {
+    // From here on any router's worker may take it.
+    await services.job_writes.change({ job_id: id, fence: 0, set: { nonce: work.job.nonce }, poll_at: new Date() })
+  } catch (error) {
+    services.works.lose(work)
+    throw error
+  }
+  services.works.end(work)
   services.wake()
   return work.job
 }

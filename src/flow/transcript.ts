@@ -1,5 +1,5 @@
 // What a stream said, kept while it runs in case its reader leaves: bounded, and forgotten when the reader stays.
-import { readStream } from '../protocols/openai-chat/answer.ts'
+import type { ChatFront } from '../protocols/front.ts'
 import type { JobOutput } from '../store/jobs.ts'
 import { storeJson } from './outputs.ts'
 import type { Services } from './services.ts'
@@ -24,7 +24,11 @@ export class Transcript {
 }
 
 /** Stores the answer of a chat whose reader left, as the JSON answer that a caller without streaming would have got. */
-export async function storeTranscript(services: Services, work: Work, transcript: Transcript): Promise<JobOutput[]> {
-  const answer = readStream(transcript.whole)
-  return [await storeJson(services, work.job, JSON.stringify(answer))]
+export async function storeTranscript(
+  services: Services,
+  work: Work,
+  front: ChatFront,
+  transcript: Transcript,
+): Promise<JobOutput[]> {
+  return [await storeJson(services, work.job, JSON.stringify(front.readStream(transcript.whole)))]
 }

@@ -14,31 +14,70 @@ export interface Work {
   decided: boolean
 }
 
-const active = new Map<string, Work>()
+/** What this router has in hand. One a router: the store knows the rest. */
+export class Works {
+  readonly #active = new Map<string, Work>()
+  readonly #claimed = new Set<string>()
+  readonly #lost = new Map<string, Date>()
 
-export function beginWork(work: Work): Work {
-  active.set(work.job._id, work)
-  return work
-}
-
-export function endWork({ job }: Work): void {
-  active.delete(job._id)
-}
-
-export const workOn = (job_id: string): Work | undefined => active.get(job_id)
-
-export const worksUnderWay = (): number => active.size
-
-/** Ends work whose deadline has passed. Called once a second for all, so that no request needs a timer of its own. */
-export function endOverdue(now = Date.now()): void {
-  for (const { job, abort } of active.values()) {
-    if (job.deadline.getTime() < now) abort.abort(deadlinePassed())
+  begin(work: Work): Work {
+    this.#active.set(work.job._id, work)
+    this.#claimed.delete(work.job._id)
+    return work
   }
-}
 
-/** Ends what is still under way when the router must stop; asynchronous jobs go on under another router. */
-export function endAll(): void {
-  for (const { abort } of active.values()) abort.abort(routerStopping())
+  end({ job }: Work): void {
+    this.#active.delete(job._id)
+  }
+
+  /** The store did not say what became of the job: recovery asks it again. */
+  lose(work: Work): void {
+    this.end(work)
+    this.#lost.set(work.job._id, new Date())
+  }
+
+  /** Said before the store is asked to give the job to this router, so that recovery never takes it for lost. */
+  claim(job_id: string): void {
+    this.#claimed.add(job_id)
+  }
+
+  /** The store gave it to another. */
+  unclaim(job_id: string): void {
+    this.#claimed.delete(job_id)
+  }
+
+  get(job_id: string): Work | undefined {
+    return this.#active.get(job_id)
+  }
+
+  has(job_id: string): boolean {
+    return this.#active.has(job_id) || this.#claimed.has(job_id)
+  }
+
+  get size(): number {
+    return this.#active.size
+  }
+
+  /** With the time at which they were lost. */
+  lost(): [job_id: string, at: Date][] {
+    return [...this.#lost]
+  }
+
+  found(job_id: string): void {
+    this.#lost.delete(job_id)
+  }
+
+  /** Ends work whose deadline has passed. Called a few times a second for all, so that no request needs a timer of its own. */
+  endOverdue(now = Date.now()): void {
+    for (const { job, abort } of this.#active.values()) {
+      if (job.deadline.getTime() < now) abort.abort(deadlinePassed())
+    }
+  }
+
+  /** Ends what is still under way when the router must stop; asynchronous jobs go on under another router. */
+  endAll(): void {
+    for (const { abort } of this.#active.values()) abort.abort(routerStopping())
+  }
 }
 
 const STOPPING = 'The router is stopping. Nothing was charged; send the request again.'

@@ -6,6 +6,7 @@ import { clientSignal } from '../http/abort.ts'
 import { readJson } from '../http/bodies.ts'
 import type { ApiRouter, Context } from '../http/context.ts'
 import { EventSink } from '../http/sse.ts'
+import { openaiChatFront } from '../protocols/openai-chat/front.ts'
 import { readChatRequest } from '../protocols/openai-chat/request.ts'
 import { accepted, nameJob, prefersAsync, sendJson, tellCost } from './answer.ts'
 import { takeExtensions } from './extensions.ts'
@@ -19,14 +20,16 @@ async function chat(services: Services, context: Context): Promise<void> {
   const { body: extended, extensions } = takeExtensions(value)
   const body = readChatRequest(extended)
   const { caller, request } = context.state
+  const asked = { front: openaiChatFront, model: String(body.model) }
   const plan = { ...extensions, endpoint: 'chat.completions', request_id: request.id }
   if (prefersAsync(context)) {
     // The whole answer is kept for later; there is nobody to stream it to.
     const { stream: _, stream_options: __, ...whole } = body
-    return accepted(context, await submitChat(services, caller, whole, plan))
+    return accepted(context, await submitChat(services, caller, { ...asked, body: whole }, plan))
   }
   const run = {
     ...plan,
+    ...asked,
     body,
     gone: clientSignal(context),
     opened: (job: Parameters<typeof nameJob>[1]) => nameJob(context, job),

@@ -10,6 +10,7 @@ import { defaultSeconds } from '../flow/generators.ts'
 import type { Caller, Services } from '../flow/services.ts'
 import { readJson } from '../http/bodies.ts'
 import type { ApiRouter } from '../http/context.ts'
+import { openaiChatFront } from '../protocols/openai-chat/front.ts'
 import { readChatRequest } from '../protocols/openai-chat/request.ts'
 import { readImageRequest, takeImages } from '../protocols/openai-media/image_request.ts'
 import { readSpeechRequest } from '../protocols/openai-media/speech_request.ts'
@@ -45,7 +46,12 @@ function admitAny(
 ): Admitted {
   switch (operation) {
     case 'chat':
-      return admitChat(services, caller, readChatRequest(body), max_cost_usd)
+      return admitChat(services, caller, {
+        front: openaiChatFront,
+        body: readChatRequest(body),
+        model: String(body.model),
+        ...(max_cost_usd !== undefined && { max_cost_usd }),
+      })
     case 'image': {
       const { rest, images, mask } = takeImages(body)
       const { request } = readImageRequest(rest)

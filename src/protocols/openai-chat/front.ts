@@ -1,0 +1,64 @@
+// OpenAI's chat completions as callers speak them.
+import { type JsonObject, ProviderError } from '../../contract.ts'
+import type { AnswerHead, ChatFront } from '../front.ts'
+import { collect, encodeAnswer, errorChunk, readAnswer, readStream } from './answer.ts'
+import { ChunkEncoder } from './chunks.ts'
+import { inputUpperBound } from './estimate.ts'
+import { toCanonical } from './request.ts'
+import { ChatTap } from './tap.ts'
+
+const headOf = ({ id, ...head }: AnswerHead) => ({ ...head, id: `chatcmpl-${id}` })
+
+const wantsUsage = (body: JsonObject): boolean =>
+  (body.stream_options as JsonObject | undefined)?.include_usage === true
+
+export const openaiChatFront: ChatFront = {
+  protocol: 'openai-chat',
+
+  facts(body) {
+    const param = typeof body.max_completion_tokens === 'number' ? 'max_completion_tokens' : 'max_tokens'
+    const tokens = body[param]
+    return {
+      stream: body.stream === true,
+      ...(typeof tokens === 'number' && { output_limit: { tokens, param } }),
+      choices: typeof body.n === 'number' ? body.n : 1,
+      attributes: typeof body.service_tier === 'string' ? { tier: body.service_tier } : {},
+      speaks: Array.isArray(body.modalities) && body.modalities.includes('audio'),
+    }
+  },
+
+  toCanonical,
+  inputUpperBound,
+
+  toProvider(body, { upstream, output_limit, limit_field = 'max_tokens' }) {
+    const sent: JsonObject = { ...body, model: upstream }
+    if (typeof (body.max_completion_tokens ?? body.max_tokens) !== 'number') sent[limit_field] = output_limit
+    // Usage is always asked for upstream, and shown only to a caller who asked.
+    if (body.stream === true)
+      sent.stream_options = { ...(body.stream_options as JsonObject | null), include_usage: true }
+    return sent
+  },
+
+  tap: (body, provider) => new ChatTap({ provider, strip_usage: !wantsUsage(body) }),
+
+  encoder(body, head) {
+    const encoder = new ChunkEncoder(headOf(head), { include_usage: wantsUsage(body) })
+    return { encode: (event) => encoder.encodeChunk(event), tail: (usage, cost_usd) => encoder.tail(usage, cost_usd) }
+  },
+
+  async collect(events, head) {
+    const { answer, finish_reasons, ...seen } = await collect(events, headOf(head))
+    return { answer, end: { complete: finish_reasons.length > 0, ...seen } }
+  },
+
+  readAnswer(answer) {
+    const { error, finish_reasons: _, ...seen } = readAnswer(answer)
+    if (error) throw error
+    if (!Array.isArray(answer.choices)) throw new ProviderError('bad_response', 'The answer is not a chat completion.')
+    return { complete: true, ...seen }
+  },
+
+  encodeAnswer,
+  readStream,
+  errorEvent: errorChunk,
+}
