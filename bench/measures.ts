@@ -14,10 +14,14 @@ export interface Sitting {
   upstreamPort: number
   seconds: number
   runs: number
+  /** How often a disturbed run is made again. */
+  tries: number
 }
 
 export interface Measure {
   name: string
+  /** Whether a gateway's figure is read against the stand-in's own. */
+  against_direct: boolean
   take: (target: Target, sitting: Sitting) => Promise<Figures>
 }
 
@@ -47,7 +51,6 @@ const imageBody = JSON.stringify({
 
 const CHAT_PATH = '/v1/chat/completions'
 const IMAGE_PATH = '/v1/images/generations'
-const TRIES = 3
 const MOST_DISTURBED = 0.08
 
 export const median = (values: number[]): number => {
@@ -93,9 +96,9 @@ async function runOnce(running: Running, work: Work): Promise<Run> {
 }
 
 /** Runs until others leave the gateway's core alone, at most a few times; the quietest run counts. */
-async function runQuietly(running: Running, work: Work): Promise<Run> {
+async function runQuietly(running: Running, { tries }: Sitting, work: Work): Promise<Run> {
   let best: Run | undefined
-  for (let attempt = 0; attempt < TRIES; attempt++) {
+  for (let attempt = 0; attempt < tries; attempt++) {
     const run = await runOnce(running, work)
     if (best === undefined || run.disturbed < best.disturbed) best = run
     if (best.disturbed <= MOST_DISTURBED) return best
@@ -123,9 +126,9 @@ async function withTarget<T>(
   }
 }
 
-async function repeat(running: Running, { runs }: Sitting, work: Work): Promise<Run[]> {
+async function repeat(running: Running, sitting: Sitting, work: Work): Promise<Run[]> {
   const done: Run[] = []
-  for (let index = 0; index < runs; index++) done.push(await runQuietly(running, work))
+  for (let index = 0; index < sitting.runs; index++) done.push(await runQuietly(running, sitting, work))
   return done
 }
 
@@ -133,6 +136,7 @@ const cpuPer = (run: Run, count: number) => ((run.cpu_s - run.store_cpu_s) / cou
 
 const chatBusy: Measure = {
   name: 'chat, 32 at once',
+  against_direct: false,
   take: (target, sitting) =>
     withTarget(target, sitting, async (running) => {
       const work = { path: CHAT_PATH, body: chatBody, connections: 32, seconds: sitting.seconds }
@@ -153,6 +157,7 @@ const chatBusy: Measure = {
 
 const chatAlone: Measure = {
   name: 'chat, 1 at a time',
+  against_direct: true,
   take: (target, sitting) =>
     withTarget(target, sitting, async (running) => {
       const work = { path: CHAT_PATH, body: chatBody, connections: 1, seconds: sitting.seconds }
@@ -168,30 +173,33 @@ const chatAlone: Measure = {
 
 const firstChunk: Measure = {
   name: 'paced stream, 1 at a time',
+  against_direct: true,
   take: (target, sitting) =>
     withTarget(target, sitting, async (running) => {
       await setStream(sitting.upstreamPort, { chunks: 20, gap_ms: 5 })
       const work = { path: CHAT_PATH, body: streamBody, connections: 1, seconds: 20, most_requests: 40 }
       await runOnce(running, { ...work, connections: 8, seconds: 2 })
-      const run = await runQuietly(running, work)
+      const run = await runQuietly(running, sitting, work)
       return { first_chunk_p50_ms: run.first_chunk_p50_ms }
     }),
 }
 
 const pacedChunks: Measure = {
   name: 'paced stream, 64 at once',
+  against_direct: false,
   take: (target, sitting) =>
     withTarget(target, sitting, async (running) => {
       await setStream(sitting.upstreamPort, { chunks: 200, gap_ms: 5 })
       const work = { path: CHAT_PATH, body: streamBody, connections: 64, seconds: Math.max(4, sitting.seconds) }
       await runOnce(running, { ...work, seconds: 2 })
-      const run = await runQuietly(running, work)
+      const run = await runQuietly(running, sitting, work)
       return { chunk_cpu_us: cpuPer(run, run.chunks), chunks_s: run.chunks / run.seconds, stream_errors: run.errors }
     }),
 }
 
 const idleStreams: Measure = {
   name: '1,000 slow streams',
+  against_direct: false,
   take: (target, sitting) =>
     withTarget(target, sitting, async (running): Promise<Figures> => {
       await setStream(sitting.upstreamPort, { chunks: 200, gap_ms: 200 })
@@ -209,6 +217,7 @@ const idleStreams: Measure = {
 
 const image: Measure = {
   name: '1.5 MB picture, 8 at once',
+  against_direct: false,
   take: (target, sitting) =>
     withTarget(target, sitting, async (running) => {
       const work = { path: IMAGE_PATH, body: imageBody, connections: 8, seconds: sitting.seconds }
