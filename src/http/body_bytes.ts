@@ -82,7 +82,9 @@ function pump(
     const finish = () => {
       if (!decoder) end()
     }
-    const leave = () => end(new RequestError(499, 'canceled', 'The caller left before the body was complete.'))
+    const leave = () => {
+      if (!request.complete) end(new RequestError(499, 'canceled', 'The caller left before the body was complete.'))
+    }
     request.on('data', arrive).on('end', finish).on('close', leave).on('error', leave)
     if (!decoder) return
     decoder.on('data', counter(take))
@@ -105,10 +107,10 @@ function decoderOf({ headers }: IncomingMessage): Transform | undefined {
 }
 
 function linger(request: IncomingMessage): void {
-  if (request.readableEnded || request.destroyed) return
-  const timer = setTimeout(() => request.destroy(), LINGER_MS).unref()
-  request.on('error', () => undefined)
-  request.once('close', () => clearTimeout(timer)).resume()
+  request.on('error', () => undefined).resume()
+  // A complete request has given its connection back: it may carry the next one by now.
+  const timer = setTimeout(() => request.complete || request.destroy(), LINGER_MS).unref()
+  request.once('end', () => clearTimeout(timer))
 }
 
 const tooLarge = (max_bytes: number) =>

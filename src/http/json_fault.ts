@@ -16,8 +16,8 @@ export function jsonFault(text: string): string {
   for (;;) {
     TOKEN.lastIndex = at
     const match = TOKEN.exec(text)
-    const next = match && step(expected, match, closers)
-    if (!next) break
+    const next: Expected | undefined | null = match && step(expected, match, closers)
+    if (!match || !next) break
     const end = match[2] === undefined ? TOKEN.lastIndex : stringEnd(text, TOKEN.lastIndex)
     if (typeof end === 'object') return describe(text, end.fault, 'a valid character of a string')
     expected = next

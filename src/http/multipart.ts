@@ -35,7 +35,7 @@ export interface Multipart {
 
 /** RFC 2046, section 5.1.1. */
 const BOUNDARY = /^[\w'()+,./:=? -]{0,69}[\w'()+,./:=?-]$/
-const NAME_BYTES_MAX = 200
+const NAME_LENGTH_MAX = 200
 
 /** Throws RequestError 400 (malformed, too many parts), 408, 413, 415, 499. Values of fields are strings. */
 export async function readMultipart(request: IncomingMessage, limits: MultipartLimits): Promise<Multipart> {
@@ -102,7 +102,6 @@ function parserFor({ headers }: IncomingMessage, limits: MultipartLimits): busbo
     headers,
     defParamCharset: 'utf8',
     limits: {
-      fieldNameSize: NAME_BYTES_MAX,
       fieldSize: limits.max_field_bytes,
       fields: limits.max_fields,
       fileSize: limits.max_file_bytes,
@@ -115,17 +114,19 @@ function addField(
   fields: JsonObject,
   name: string | undefined,
   value: string,
-  { nameTruncated, valueTruncated }: busboy.FieldInfo,
+  { valueTruncated }: busboy.FieldInfo,
   { max_field_bytes }: MultipartLimits,
 ): void {
-  if (nameTruncated) throw new RequestError(400, 'invalid_request', `A field's name is longer than ${NAME_BYTES_MAX}.`)
-  if (valueTruncated) throw tooLarge(name, max_field_bytes)
-  setField(fields, requireName(name), value)
+  const named = requireName(name)
+  if (valueTruncated) throw tooLarge(named, max_field_bytes)
+  setField(fields, named, value)
 }
 
+/** busboy limits the names of urlencoded fields alone. */
 function requireName(name: string | undefined): string {
-  if (name) return name
-  throw new RequestError(400, 'invalid_request', 'A part of the form has no name.')
+  if (!name) throw new RequestError(400, 'invalid_request', 'A part of the form has no name.')
+  if (name.length <= NAME_LENGTH_MAX) return name
+  throw new RequestError(400, 'invalid_request', `The name of a part is longer than ${NAME_LENGTH_MAX} characters.`)
 }
 
 function collect(
@@ -174,5 +175,5 @@ const malformed = () =>
 const tooMany = (what: string, most: number) =>
   new RequestError(400, 'invalid_request', `The form has more than ${most} ${what}.`)
 
-const tooLarge = (name: string | undefined, max_bytes: number) =>
-  new RequestError(413, 'request_too_large', `'${name ?? ''}' is larger than ${max_bytes} bytes.`)
+const tooLarge = (name: string, max_bytes: number) =>
+  new RequestError(413, 'request_too_large', `'${name}' is larger than ${max_bytes} bytes.`, name)
