@@ -1,18 +1,21 @@
 // The first start: the site's admin key, a demo user with credit, and the file that tells both to whoever may read it.
 // It prints nothing; what is to be shown once is in its answer.
 import { randomBytes } from 'node:crypto'
-import { link, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
 import { grant, openAccount } from '../ledger/grants.ts'
 import { NANO_PER_USD } from '../ledger/money.ts'
 import { repeatUntilKnown } from '../ledger/writes.ts'
 import type { Store } from '../store/connect.ts'
 import type { Callers } from './callers.ts'
+import {
+  FIRST_RUN_FILE,
+  type FirstRunRecord,
+  readFirstRun,
+  replaceFirstRun,
+  writeNewFirstRun,
+} from './first_run_file.ts'
 import { createKey, deleteKey } from './keys.ts'
 import type { Services } from './services.ts'
-
-export const FIRST_RUN_FILE = 'first-run.json'
 
 /** What is to be shown, this once: keys that were made by this start. */
 export interface FirstRun {
@@ -23,15 +26,6 @@ export interface FirstRun {
 }
 
 export type FirstRunServices = Pick<Services, 'config' | 'store' | 'ledger'>
-
-const fileSchema = z.object({
-  /** Ends in /v1. */
-  base_url: z.string(),
-  /** Null in production, where ADMIN_KEY is the operator's own and is copied nowhere. */
-  admin_key: z.string().nullable(),
-  api_key: z.string().nullable(),
-})
-type FirstRunRecord = z.infer<typeof fileSchema>
 
 // Named beforehand, so that two routers that start on one empty store make one demo user.
 const DEMO_USER = 'usr_demo'
@@ -50,16 +44,6 @@ export async function firstRun(services: FirstRunServices, callers: Callers, url
   return known ? laterRun(services, callers, path, known, url) : veryFirstRun(services, callers, path, url)
 }
 
-/** Undefined if there is no such file. Throws an Error that names it if it cannot be used. */
-export async function readFirstRun(path: string): Promise<FirstRunRecord | undefined> {
-  try {
-    return fileSchema.parse(JSON.parse(await readFile(path, 'utf8')))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new Error(`${path} cannot be read. Mend it, or delete it: then a new admin key is made.`, { cause: error })
-  }
-}
-
 async function veryFirstRun(
   services: FirstRunServices,
   callers: Callers,
@@ -71,7 +55,7 @@ async function veryFirstRun(
   const empty = await isEmpty(store)
   const demo = empty && !config.production ? await makeDemoKey(services, callers) : undefined
   const record = { base_url: baseUrl(url), admin_key: made ?? ownAdminKey(services), api_key: demo?.key ?? null }
-  if (!(await writeNew(path, record))) {
+  if (!(await writeNewFirstRun(path, record))) {
     // Another router that shares this folder was quicker: its keys stand.
     if (demo) await deleteKey({ ...services, callers }, demo.id, 'first_run')
     return firstRun(services, callers, url)
@@ -103,7 +87,7 @@ async function laterRun(
     admin_key: config.admin_key === undefined ? (made ?? known.admin_key) : ownAdminKey(services),
     api_key: demo?.key ?? known.api_key,
   }
-  if (JSON.stringify(record) !== JSON.stringify(known)) await replace(path, record)
+  if (JSON.stringify(record) !== JSON.stringify(known)) await replaceFirstRun(path, record)
   callers.setAdminKey(config.admin_key ?? made ?? known.admin_key ?? '')
   return {
     ...(made !== undefined && { admin_key: made }),
@@ -141,35 +125,4 @@ async function makeDemoKey(services: FirstRunServices, callers: Callers): Promis
   })
   const fields = { name: 'demo', models: null, limit: null, expires_at: null }
   return createKey({ ...services, callers }, DEMO_USER, fields, 'first_run')
-}
-
-/** False if the file came into being meanwhile. */
-async function writeNew(path: string, record: FirstRunRecord): Promise<boolean> {
-  const draft = await writeDraft(path, record)
-  try {
-    await link(draft, path)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
-  } finally {
-    await rm(draft, { force: true })
-  }
-}
-
-async function replace(path: string, record: FirstRunRecord): Promise<void> {
-  await rename(await writeDraft(path, record), path)
-}
-
-/** Whole and on the disk before it gets its name, and readable by nobody else at any time. */
-async function writeDraft(path: string, record: FirstRunRecord): Promise<string> {
-  const draft = `${path}.${randomBytes(6).toString('hex')}`
-  const file = await open(draft, 'wx', 0o600)
-  try {
-    await file.writeFile(`${JSON.stringify(record, null, 2)}\n`)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  return draft
 }
