@@ -9,13 +9,13 @@ import { makeApp } from './app.ts'
 import type { Config } from './config.ts'
 import { Callers } from './flow/callers.ts'
 import { type FirstRun, firstRun } from './flow/first_run.ts'
-import { startHeartbeat } from './flow/heartbeat.ts'
+import { type HeartbeatTimings, startHeartbeat } from './flow/heartbeat.ts'
 import { newId } from './flow/ids.ts'
 import { JobWrites } from './flow/job_writes.ts'
 import { Metrics } from './flow/metrics.ts'
 import { startRetention } from './flow/retention.ts'
 import type { Services } from './flow/services.ts'
-import { endAll, worksUnderWay } from './flow/work.ts'
+import { Works } from './flow/work.ts'
 import { startWorker, type Worker } from './flow/worker.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { openStorage } from './media/store.ts'
@@ -40,7 +40,12 @@ export interface Router {
 }
 
 /** Throws what kept it from starting: RegistryFaults, DataFolderInUse, a driver's error, EADDRINUSE. */
-export async function startRouter(config: Config, log: Logger, on_crash?: (error: Error) => void): Promise<Router> {
+export async function startRouter(
+  config: Config,
+  log: Logger,
+  on_crash?: (error: Error) => void,
+  timings: Partial<HeartbeatTimings> = {},
+): Promise<Router> {
   mkdirSync(config.data_dir, { recursive: true })
   // Prices and adapters first: their faults should not cost a start of the store.
   let registry = await loadRegistry(config, 1)
@@ -60,6 +65,7 @@ export async function startRouter(config: Config, log: Logger, on_crash?: (error
       store,
       ledger: new Ledger(store),
       job_writes: new JobWrites(store),
+      works: new Works(),
       storage: await openStorage(config.storage_url, config.data_dir),
       registry: () => registry,
       reload: async () => {
@@ -77,7 +83,7 @@ export async function startRouter(config: Config, log: Logger, on_crash?: (error
     const url = await listen(server, config)
     closing.unshift(() => void server.close())
     const first_run = await firstRun(services, callers, url)
-    const heartbeat = await startHeartbeat(services, { alone: embedded !== undefined })
+    const heartbeat = await startHeartbeat(services, { alone: embedded !== undefined, ...timings })
     worker = startWorker(services)
     const retention = startRetention(services)
     let stopping = false
@@ -91,10 +97,10 @@ export async function startRouter(config: Config, log: Logger, on_crash?: (error
       const idle = new Promise((resolve) => server.close(resolve))
       server.closeIdleConnections()
       const claimed = worker?.stop()
-      await noneUnderWay(Date.now() + drain_ms)
-      endAll()
+      await noneUnderWay(services.works, Date.now() + drain_ms)
+      services.works.endAll()
       await claimed
-      await noneUnderWay(Date.now() + LAST_WORDS_MS)
+      await noneUnderWay(services.works, Date.now() + LAST_WORDS_MS)
       await services.ledger.flush()
       await heartbeat.stop()
       server.closeAllConnections()
@@ -108,8 +114,8 @@ export async function startRouter(config: Config, log: Logger, on_crash?: (error
   }
 }
 
-async function noneUnderWay(until: number): Promise<void> {
-  while (worksUnderWay() > 0 && Date.now() < until) await pause(LOOK_MS)
+async function noneUnderWay(works: Works, until: number): Promise<void> {
+  while (works.size > 0 && Date.now() < until) await pause(LOOK_MS)
 }
 
 function loadRegistry(config: Config, revision: number): Promise<Registry> {

@@ -12,7 +12,7 @@ import type { Services } from './services.ts'
 import { jobError, release, settle } from './settle.ts'
 import type { Sink } from './sink.ts'
 import { storeTranscript, Transcript } from './transcript.ts'
-import { canceled, endWork, isCancel, type Work } from './work.ts'
+import { canceled, isCancel, type Work } from './work.ts'
 
 /** Readers who left cost work for nobody: so many at once, so long and so much each. */
 const DRAINS_MAX = 200
@@ -38,11 +38,17 @@ export async function deliver(
     sink.end()
     return cost
   } catch (error) {
-    services.log.error({ job: work.job._id, error }, 'A stream could not be concluded; the sweep will do it.')
-    // Forgotten here, the job is found by the sweep, whatever state it is in.
-    endWork(work)
+    services.log.error({ job: work.job._id, error }, 'A stream could not be concluded.')
+    if (!work.decided) await giveBack(services, work, error)
     return fail(front, sink, error)
   }
+}
+
+/** What was made could not be kept for the reader who left: nothing is charged for it. */
+async function giveBack(services: Services, work: Work, error: unknown): Promise<void> {
+  await release(services, work, error, 'failed').catch((reason: unknown) =>
+    services.log.error({ job: work.job._id, error: reason }, 'A job could not be released; recovery will do it.'),
+  )
 }
 
 interface Reading {
@@ -55,8 +61,9 @@ interface Reading {
 
 async function relay(work: Work, stream: ChatStream, sink: Sink, transcript: Transcript): Promise<Reading> {
   const reading: Reading = { detached: false, abandoned: false }
-  let left_at = 0
   let left_bytes = 0
+  // A provider that falls silent brings no chunk at which the time could be looked at.
+  let too_long: NodeJS.Timeout | undefined
   try {
     for await (const chunk of stream.chunks) {
       transcript.push(chunk)
@@ -65,17 +72,21 @@ async function relay(work: Work, stream: ChatStream, sink: Sink, transcript: Tra
         if (behind) await behind
         if (!sink.gone) continue
         reading.detached = true
-        left_at = Date.now()
+        too_long = setTimeout(() => {
+          reading.abandoned = true
+          work.abort.abort(canceled())
+        }, DRAIN_MS_MAX)
         drains++
       }
       left_bytes += chunk.length
-      reading.abandoned = drains > DRAINS_MAX || left_bytes > DRAIN_BYTES_MAX || Date.now() - left_at > DRAIN_MS_MAX
+      reading.abandoned ||= drains > DRAINS_MAX || left_bytes > DRAIN_BYTES_MAX
       if (reading.abandoned) break
     }
     if (work.abort.signal.aborted) reading.error = work.abort.signal.reason
   } catch (error) {
     reading.error = reasonOf(work, error)
   } finally {
+    clearTimeout(too_long)
     if (reading.detached) drains--
   }
   return reading
@@ -90,7 +101,7 @@ async function conclude(
   keep: () => Promise<JobOutput[]>,
 ): Promise<NanoUsd | undefined> {
   if (reading.abandoned || (reading.error !== undefined && isCancel(reading.error))) {
-    await settleDelivered(services, work, end, reading.abandoned ? 'completed' : 'canceled')
+    await settleDelivered(services, work, end, reading, keep)
     return undefined
   }
   const failure = reading.error ?? end.error ?? (end.complete ? undefined : brokenOff())
@@ -105,15 +116,18 @@ async function conclude(
 
 const brokenOff = () => new ProviderError('bad_response', 'The stream ended without its end.')
 
-/** What was delivered is charged and nothing more; where nothing was, nothing is. */
+/** What was delivered is charged and nothing more; where nothing was, nothing is. Who left can read it as far as it went. */
 async function settleDelivered(
   services: Services,
   work: Work,
   end: AnswerEnd,
-  status: 'completed' | 'canceled',
+  { detached, abandoned }: Reading,
+  keep: () => Promise<JobOutput[]>,
 ): Promise<void> {
-  if (end.has_output) await settle(services, work, { usage: end.usage ?? countedUsage(work, end.output_bytes), status })
-  else await release(services, work, canceled(), 'canceled')
+  if (!end.has_output) return void (await release(services, work, canceled(), 'canceled'))
+  const usage = end.usage ?? countedUsage(work, end.output_bytes)
+  const outputs = detached ? await keep() : []
+  await settle(services, work, { usage, status: abandoned ? 'completed' : 'canceled', outputs })
 }
 
 /** After the first byte a failure is one event in the stream, then the connection closes without an end marker. */

@@ -3,34 +3,44 @@ import { repeatUntilKnown } from '../ledger/writes.ts'
 import { recoverJobsOf, recoverLostJobs, releaseOrphanedHolds } from './recover.ts'
 import type { Services } from './services.ts'
 
-const BEAT_MS = 4000
-/** A router that has not said so for this long is dead: long enough for an election of the store. */
-const ALIVE_MS = 14_000
-/** Holds without an open job are looked for at the start and then now and again: only a lost write can leave one. */
-const ORPHANS_MS = 10 * 60_000
+export interface HeartbeatTimings {
+  beat_ms: number
+  /** A router that has not said so for this long is dead: long enough for an election of the store. */
+  alive_ms: number
+  /** Holds without an open job are looked for at the start and then now and again: only a late write can leave one. */
+  orphans_ms: number
+}
+
+const TIMINGS: HeartbeatTimings = { beat_ms: 4000, alive_ms: 14_000, orphans_ms: 10 * 60_000 }
+/** Until then the name of a dead router is kept: one that was only frozen may wake, and write under it, before it beats. */
+const FORGOTTEN_MS = 24 * 3600_000
 
 export interface Heartbeat {
   stop(): Promise<void>
 }
 
 /** `alone`: no other router can be alive on this store, because it is embedded in this process. */
-export async function startHeartbeat(services: Services, { alone }: { alone: boolean }): Promise<Heartbeat> {
-  await beat(services)
+export async function startHeartbeat(
+  services: Services,
+  { alone, ...given }: { alone: boolean } & Partial<HeartbeatTimings>,
+): Promise<Heartbeat> {
+  const { beat_ms, alive_ms, orphans_ms } = { ...TIMINGS, ...given }
+  await beat(services, alive_ms)
   if (alone)
     await services.store.routers.updateMany(
       { _id: { $ne: services.router_id } },
       { $set: { alive_until: new Date(0) } },
     )
   let working = recover(services, true)
-  let orphans_at = Date.now() + ORPHANS_MS
+  let orphans_at = Date.now() + orphans_ms
   const timer = setInterval(() => {
-    beat(services).catch((error: unknown) =>
+    beat(services, alive_ms).catch((error: unknown) =>
       services.log.error({ error }, 'The heartbeat could not be written; the next one is due in a moment.'),
     )
     const orphans = Date.now() > orphans_at
-    if (orphans) orphans_at = Date.now() + ORPHANS_MS
+    if (orphans) orphans_at = Date.now() + orphans_ms
     working = working.then(() => recover(services, orphans))
-  }, BEAT_MS)
+  }, beat_ms)
   return {
     async stop() {
       clearInterval(timer)
@@ -40,12 +50,12 @@ export async function startHeartbeat(services: Services, { alone }: { alone: boo
   }
 }
 
-async function beat({ store, router_id }: Services): Promise<void> {
+async function beat({ store, router_id }: Services, alive_ms: number): Promise<void> {
   const now = Date.now()
   await repeatUntilKnown(() =>
     store.routers.updateOne(
       { _id: router_id },
-      { $set: { alive_until: new Date(now + ALIVE_MS) }, $setOnInsert: { started_at: new Date(now) } },
+      { $set: { alive_until: new Date(now + alive_ms) }, $setOnInsert: { started_at: new Date(now) } },
       { upsert: true },
     ),
   )
@@ -54,16 +64,21 @@ async function beat({ store, router_id }: Services): Promise<void> {
 /** Never rejects: what fails now is tried again at the next beat. */
 async function recover(services: Services, orphans: boolean): Promise<void> {
   try {
-    const dead = await services.store.routers
-      .find({ alive_until: { $lt: new Date() }, _id: { $ne: services.router_id } })
-      .toArray()
-    for (const { _id } of dead) {
-      await recoverJobsOf(services, _id)
-      await services.store.routers.deleteOne({ _id, alive_until: { $lt: new Date() } })
-    }
+    await recoverDead(services)
     await recoverLostJobs(services)
     if (orphans) await releaseOrphanedHolds(services)
   } catch (error) {
     services.log.error({ error }, 'Recovery was interrupted; it goes on at the next heartbeat.')
   }
+}
+
+async function recoverDead(services: Services): Promise<void> {
+  const { routers } = services.store
+  const now = Date.now()
+  const dead = await routers.find({ alive_until: { $lt: new Date(now) }, _id: { $ne: services.router_id } }).toArray()
+  if (dead.length === 0) return
+  const names = dead.map(({ _id }) => _id)
+  await recoverJobsOf(services, names)
+  const forgotten = { _id: { $in: names }, alive_until: { $lt: new Date(now - FORGOTTEN_MS) } }
+  await routers.deleteMany({ ...forgotten, started_at: { $lt: new Date(now - FORGOTTEN_MS) } })
 }

@@ -5,10 +5,11 @@ import type { JobRecord } from '../store/jobs.ts'
 import { Failure } from './failure.ts'
 import { isGeneratorOperation } from './generators.ts'
 import { type JobStatus, jobStatus } from './job_view.ts'
+import { heldNonce } from './recover.ts'
 import type { Services } from './services.ts'
 import { release } from './settle.ts'
 import { cancelUpstream, offersOf } from './step.ts'
-import { canceled, workOn } from './work.ts'
+import { canceled } from './work.ts'
 
 /** A job of the account, or 404: a name that is not there and a name of somebody else's are told alike. */
 export async function findJob({ store }: Services, account_id: string | undefined, id: string): Promise<JobRecord> {
@@ -68,12 +69,16 @@ function statusQuery(status: JobStatus): object {
 export async function cancelJob(services: Services, account_id: string, id: string): Promise<JobRecord> {
   const job = await findJob(services, account_id, id)
   if (job.decision) return job
-  const work = workOn(id)
-  if (work) {
-    work.abort.abort(canceled())
+  const work = services.works.get(id)
+  if (work || job.lease.owner !== undefined) {
+    // Whoever works on it knows what was delivered.
+    if (work) work.abort.abort(canceled())
+    else await services.store.jobs.updateOne({ _id: id, decision: null }, { $set: { cancel_at: new Date() } })
     return waitForJob(services, account_id, id, CANCEL_MS)
   }
-  const stranger = { job, offers: offersOf(services, job), abort: new AbortController(), decided: false }
+  const nonce = job.nonce || (await heldNonce(services, job))
+  const abort = new AbortController()
+  const stranger = { job: { ...job, nonce }, offers: offersOf(services, job), abort, decided: false }
   const won = await release(services, stranger, canceled(), 'canceled')
   if (won && isGeneratorOperation(job.operation)) await cancelUpstream(services, stranger, job.operation)
   return findJob(services, account_id, id)

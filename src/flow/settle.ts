@@ -84,13 +84,16 @@ function finishLater(services: Services, job: JobRecord, charged: NanoUsd | unde
 
 /** Safe to repeat. The request goes first: once the job is closed nobody looks for it any more. */
 export async function finish(
-  { ledger, storage }: Services,
+  { ledger, storage, log }: Services,
   job: JobRecord,
   charged: NanoUsd | undefined,
   decided_at: Date,
 ): Promise<void> {
   const { _id: job_id, account_id, key_id, nonce, hold } = job
-  if (job.request_key !== null) await storage.remove(job.request_key)
+  if (job.request_key !== null) {
+    const forget = (error: unknown) => log.error({ job: job_id, error }, 'The request of a job could not be removed.')
+    await storage.remove(job.request_key).catch(forget)
+  }
   await ledger.finish({ job_id, account_id, key_id, nonce, hold, cost: charged, decided_at })
 }
 

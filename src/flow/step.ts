@@ -1,6 +1,7 @@
 // One step of an asynchronous job: its start, or one look at it, and what follows from what the provider says. The
 // intent to submit is written first; what may have been submitted before is never blindly submitted again.
 import { type Json, type Progress, ProviderError, type Usage } from '../contract.ts'
+import { StoreUnavailable } from '../ledger/writes.ts'
 import type { Quote } from '../pricing/schema.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import type { AdmittedOffer } from './admit.ts'
@@ -20,7 +21,7 @@ import { readRequest } from './requests.ts'
 import type { Services } from './services.ts'
 import { release } from './settle.ts'
 import type { KeptChat } from './submit.ts'
-import { beginWork, deadlinePassed, endWork, isCancel, isStopping, type Work } from './work.ts'
+import { canceled, deadlinePassed, isCancel, isStopping, type Work } from './work.ts'
 
 /** Between polls where the provider names no time: growing from the first to the second, with a fifth of jitter. */
 const POLL_MS_MIN = 1000
@@ -29,22 +30,39 @@ const POLL_GROWTH = 1.5
 
 /** Works on a claimed job until it is handed back or decided. */
 export async function step(services: Services, job: JobRecord): Promise<void> {
-  const work = beginWork({ job, offers: offersOf(services, job), abort: new AbortController(), decided: false })
+  const abort = new AbortController()
+  const work = services.works.begin({ job, offers: offersOf(services, job), abort, decided: false })
   try {
+    await run(services, work)
+  } catch (error) {
+    if (!work.decided) services.works.lose(work)
+    throw error
+  } finally {
+    services.works.end(work)
+  }
+}
+
+/** Rejects when the store does not answer: what the job says then is taken up from the store again. */
+async function run(services: Services, work: Work): Promise<void> {
+  const { job } = work
+  try {
+    if (job.cancel_at) work.abort.abort(canceled())
+    work.abort.signal.throwIfAborted()
     if (isGeneratorOperation(job.operation)) await stepGeneration(services, work, job.operation)
     else await stepChat(services, work)
   } catch (error) {
+    if (error instanceof StoreUnavailable) throw error
     if (!work.decided) await giveUp(services, work, error)
-  } finally {
-    endWork(work)
   }
 }
 
 async function giveUp(services: Services, work: Work, error: unknown): Promise<void> {
-  const { signal } = work.abort
-  if (isStopping(signal.reason)) return handBack(services, work, 0)
-  if (!signal.aborted) return void (await release(services, work, error, 'failed'))
-  await release(services, work, signal.reason, isCancel(signal.reason) ? 'canceled' : 'expired')
+  const { job, abort } = work
+  const { aborted, reason } = abort.signal
+  if (isStopping(reason)) return handBack(services, work, 0)
+  if (!aborted) return void (await release(services, work, error, 'failed'))
+  const won = await release(services, work, reason, isCancel(reason) ? 'canceled' : 'expired')
+  if (won && isGeneratorOperation(job.operation)) await cancelUpstream(services, work, job.operation)
 }
 
 /** The job's own quotes, with the connections of today. */
@@ -65,7 +83,7 @@ export function offersOf(services: Services, job: JobRecord): AdmittedOffer[] {
 async function stepChat(services: Services, work: Work): Promise<void> {
   const { job } = work
   if (job.state === 'running') throw interrupted()
-  await markSubmitting(services, work)
+  if (!(await markSubmitting(services, work))) return
   const { protocol, body } = (await readRequest(services, job)) as unknown as KeptChat
   await chatAnswer(services, work, { front: frontOf(protocol), body }, async (json) => [
     await storeJson(services, job, json),
@@ -80,7 +98,7 @@ async function stepGeneration<Kind extends GeneratorOperation>(
   const { job } = work
   if (job.ref !== null) return look(services, work, operation, job.ref)
   if (job.state === 'running' && !isRepeatable(work, operation)) throw interrupted()
-  await markSubmitting(services, work)
+  if (!(await markSubmitting(services, work))) return
   const request = (await readRequest(services, job)) as unknown as RequestOf<Kind>
   await conclude(services, work, operation, await begin(services, work, operation, request))
 }
@@ -97,10 +115,11 @@ const isRepeatable = (work: Work, operation: GeneratorOperation) => {
   return admitted !== undefined && generatorOf(admitted.offer.connection, operation).repeatable === true
 }
 
-async function markSubmitting(services: Services, { job }: Work): Promise<void> {
+/** False: the job was ended or taken over meanwhile, and must not be submitted. */
+function markSubmitting(services: Services, { job }: Work): Promise<boolean> {
   job.state = 'running'
   job.started_at ??= new Date()
-  await services.job_writes.change({
+  return services.job_writes.change({
     job_id: job._id,
     fence: job.lease.fence,
     set: { state: 'running', started_at: job.started_at, nonce: job.nonce },

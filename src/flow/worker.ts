@@ -3,7 +3,7 @@
 import type { JobRecord } from '../store/jobs.ts'
 import type { Services } from './services.ts'
 import { step } from './step.ts'
-import { endOverdue, workOn } from './work.ts'
+import { canceled } from './work.ts'
 
 /** How many jobs one router works on at once. */
 const AT_ONCE_MAX = 64
@@ -48,9 +48,17 @@ export function startWorker(services: Services): Worker {
     stepping.set(job._id, done)
   }
 
+  let listening = false
   const timer = setInterval(() => {
-    endOverdue()
+    services.works.endOverdue()
     look()
+    if (listening) return
+    listening = true
+    endCanceled(services)
+      .catch((error: unknown) => services.log.error({ error }, 'Cancels could not be looked for; it is tried again.'))
+      .finally(() => {
+        listening = false
+      })
   }, LOOK_MS)
   return {
     wake(at) {
@@ -68,21 +76,41 @@ export function startWorker(services: Services): Worker {
 }
 
 /** Takes due jobs under this router's name; each claim raises the fence, so that an earlier owner's late writes miss. */
-async function claimDue(services: Services, count: number): Promise<JobRecord[]> {
+async function claimDue({ store, router_id, works, log }: Services, count: number): Promise<JobRecord[]> {
   if (count <= 0) return []
-  const { store, router_id } = services
   const due = await store.jobs
     .find({ poll_at: { $lte: new Date() } }, { projection: { poll_at: 1 } })
     .sort({ poll_at: 1 })
     .limit(count)
     .toArray()
-  const claims = due.map(({ _id, poll_at }) =>
-    store.jobs.findOneAndUpdate(
-      { _id, poll_at, state: { $in: ['new', 'running'] } } as never,
-      { $set: { 'lease.owner': router_id }, $inc: { 'lease.fence': 1 }, $unset: { poll_at: '' } } as never,
-      { returnDocument: 'after' },
-    ),
-  )
-  const claimed = await Promise.all(claims)
-  return claimed.filter((job): job is JobRecord => job !== null && !workOn(job._id))
+  // One that this router has just handed back, and not yet let go, is taken the next time.
+  const claims = due
+    .filter(({ _id }) => !works.has(_id))
+    .map(async ({ _id, poll_at }) => {
+      works.claim(_id)
+      let job: JobRecord | null = null
+      try {
+        job = await store.jobs.findOneAndUpdate(
+          { _id, poll_at, state: { $in: ['new', 'running'] } } as never,
+          { $set: { 'lease.owner': router_id }, $inc: { 'lease.fence': 1 }, $unset: { poll_at: '' } } as never,
+          { returnDocument: 'after' },
+        )
+      } finally {
+        if (!job) works.unclaim(_id)
+      }
+      return job
+    })
+  const claimed: JobRecord[] = []
+  for (const claim of await Promise.allSettled(claims)) {
+    if (claim.status === 'fulfilled') {
+      if (claim.value) claimed.push(claim.value)
+    } else log.warn({ error: claim.reason }, 'A due job could not be claimed; it is looked for again.')
+  }
+  return claimed
+}
+
+/** Ends work of this router whose cancel was asked of another one. */
+async function endCanceled({ store, router_id, works }: Services): Promise<void> {
+  const asked = store.jobs.find({ cancel_at: { $exists: true }, 'lease.owner': router_id }, { projection: { _id: 1 } })
+  for await (const { _id } of asked) works.get(_id)?.abort.abort(canceled())
 }

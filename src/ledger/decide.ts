@@ -82,7 +82,7 @@ function statement(decision: Decision) {
         ...(started_at && { started_at }),
         ...(expires_at && { expires_at }),
       },
-      $unset: { poll_at: '' },
+      $unset: { poll_at: '', cancel_at: '' },
     },
   }
 }

@@ -79,6 +79,8 @@ export interface JobRecord {
   lease: { owner?: string; fence: number }
   /** When the worker looks at it next; absent for synchronous work and while a router works on it. */
   poll_at?: Date
+  /** When its owner asked for its end while another router worked on it. */
+  cancel_at?: Date
   polls: number
   ref: Json | null
   percent: number
@@ -125,6 +127,7 @@ export const jobSchema: Schema = new Schema(
     decision: { type: mixed, default: null },
     lease: { type: mixed, required: true },
     poll_at: { type: Date },
+    cancel_at: { type: Date },
     polls: { type: Number, required: true },
     ref: { type: mixed, default: null },
     percent: { type: Number, required: true },
@@ -149,4 +152,5 @@ jobSchema.index({ account_id: 1, _id: -1 }, { name: 'account' })
 // Absent fields keep these indexes as small as what is open or due, however many jobs are kept.
 jobSchema.index({ 'lease.owner': 1 }, { name: 'owner', partialFilterExpression: { 'lease.owner': { $exists: true } } })
 jobSchema.index({ poll_at: 1 }, { name: 'due', partialFilterExpression: { poll_at: { $exists: true } } })
+jobSchema.index({ cancel_at: 1 }, { name: 'cancel', partialFilterExpression: { cancel_at: { $exists: true } } })
 jobSchema.index({ expires_at: 1 }, { name: 'retention', partialFilterExpression: { expires_at: { $exists: true } } })

@@ -12,15 +12,24 @@ const headOf = ({ id, ...head }: AnswerHead) => ({ ...head, id: `chatcmpl-${id}`
 const wantsUsage = (body: JsonObject): boolean =>
   (body.stream_options as JsonObject | undefined)?.include_usage === true
 
+/** Of two limits the larger one: which of them a server heeds is its own affair, and the hold must be enough for either. */
+function outputLimit(body: JsonObject): { tokens: number; param: string } | undefined {
+  return ['max_completion_tokens', 'max_tokens']
+    .flatMap((param) => {
+      const tokens = body[param]
+      return typeof tokens === 'number' ? [{ tokens, param }] : []
+    })
+    .sort((one, other) => other.tokens - one.tokens)[0]
+}
+
 export const openaiChatFront: ChatFront = {
   protocol: 'openai-chat',
 
   facts(body) {
-    const param = typeof body.max_completion_tokens === 'number' ? 'max_completion_tokens' : 'max_tokens'
-    const tokens = body[param]
+    const output_limit = outputLimit(body)
     return {
       stream: body.stream === true,
-      ...(typeof tokens === 'number' && { output_limit: { tokens, param } }),
+      ...(output_limit && { output_limit }),
       choices: typeof body.n === 'number' ? body.n : 1,
       attributes: typeof body.service_tier === 'string' ? { tier: body.service_tier } : {},
       speaks: Array.isArray(body.modalities) && body.modalities.includes('audio'),
