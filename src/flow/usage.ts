@@ -3,6 +3,7 @@ import { METERS, type Meters } from '../contract.ts'
 import { formatUsd } from '../ledger/money.ts'
 import { repeatUntilKnown } from '../ledger/writes.ts'
 import { Failure } from './failure.ts'
+import { lowestId } from './ids.ts'
 import { seconds } from './job_view.ts'
 import type { Services } from './services.ts'
 
@@ -44,14 +45,17 @@ const EXPRESSIONS = {
 /** Throws Failure invalid_value for a time that ends before it begins or is longer than is kept. */
 export async function getUsage({ store }: Pick<Services, 'store'>, query: UsageQuery): Promise<UsageReport> {
   const { account_id, from, to, group_by } = query
-  if (!(from < to)) throw new Failure(400, 'invalid_value', "'from' must be before 'to'.", { param: 'from' })
+  if (from.getTime() < 0 || from >= to)
+    throw new Failure(400, 'invalid_value', "'from' must be before 'to', and after 1970.", { param: 'from' })
   if (to.getTime() - from.getTime() > DAYS_MAX * DAY_MS)
     throw new Failure(400, 'invalid_value', `At most ${DAYS_MAX} days at once.`, { param: 'from' })
   const sums = Object.fromEntries(METERS.map((meter) => [meter, { $sum: `$usage.meters.${meter}` }]))
+  // By the index of the account's jobs: their ids rise with time.
+  const ids = { $gte: lowestId('job', from), $lt: lowestId('job', to) }
   const groups = await repeatUntilKnown(() =>
     store.jobs
       .aggregate<{ _id: string; jobs: unknown; cost: unknown } & Record<string, unknown>>([
-        { $match: { account_id, created_at: { $gte: from, $lt: to }, state: { $in: ['settling', 'settled'] } } },
+        { $match: { account_id, _id: ids, state: { $in: ['settling', 'settled'] } } },
         { $group: { _id: EXPRESSIONS[group_by], jobs: { $sum: 1 }, cost: { $sum: '$cost' }, ...sums } },
         { $sort: { _id: 1 } },
       ])

@@ -22,3 +22,5 @@ export const auditSchema: Schema = new Schema(
   },
   { collection: 'audit', versionKey: false, autoIndex: false },
 )
+auditSchema.index({ at: -1, _id: -1 }, { name: 'time' })
+auditSchema.index({ subject: 1, at: -1, _id: -1 }, { name: 'subject' })

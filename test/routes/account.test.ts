@@ -1,7 +1,7 @@
 // What callers learn of their account, their usage and the models they may call; and what machines ask.
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newId } from '../../src/flow/ids.ts'
+import { lowestId, newId } from '../../src/flow/ids.ts'
 import { type AccountParts, newKey, newUser } from '../support/accounts.ts'
 import { call, type TestApi, testApi } from '../support/api.ts'
 
@@ -35,7 +35,7 @@ describe('usage', () => {
   ) {
     const at = new Date(`${day}T12:00:00Z`)
     await parts.store.jobs.insertOne({
-      _id: newId('job'),
+      _id: lowestId('job', at) + newId('job').slice(-16),
       account_id: of,
       user_id,
       key_id,
@@ -97,6 +97,7 @@ describe('usage', () => {
   it.each([
     'from=yesterday',
     'from=2026-11-02&to=2026-11-01',
+    'from=1900-01-01&to=1900-01-02',
     'group_by=user',
     'account_id=acc_x',
     'from=2020-01-01&to=2026-01-01',
