@@ -1,9 +1,11 @@
 // What every answer about a job carries: its id and its cost in the headers, its facts in the log line.
 
 import { jobView } from '../flow/job_view.ts'
+import type { Work } from '../flow/work.ts'
 import type { Context } from '../http/context.ts'
 import { formatUsd, type NanoUsd } from '../ledger/money.ts'
-import type { JobRecord } from '../store/jobs.ts'
+
+type JobRecord = Work['job']
 
 /** Call as soon as the job is open: even a failure then names it. */
 export function nameJob(context: Context, job: JobRecord): void {
