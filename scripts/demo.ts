@@ -138,7 +138,7 @@ async function failure() {
   } catch (error) {
     if (!(error instanceof APIError)) throw error
     jobs.push(error.headers?.get('x-job-id') ?? '')
-    console.log(`${error.status} ${error.code}: ${error.message}`)
+    console.log(`${error.code}: ${error.message}`)
   }
 }
 
