@@ -397,6 +397,8 @@ export interface Call {
   /** Aborts when the caller cancels, when the deadline passes or when the router stops. */
   signal: AbortSignal
   log: { debug(fields: object, message: string): void; warn(fields: object, message: string): void }
+  /** Headers of the caller that `forward` sends on, names in lower case: those that its format lets callers set (anthropic-beta). */
+  headers?: Record<string, string>
   /** Set when the caller watches: hand over each unfinished picture. */
   partial?: (image: Asset, index: number) => void
   /** Set when `webhook` exists and the site has a public address. */

@@ -184,6 +184,7 @@ function outputLimit({ model, limits }: ServingOffer, { front, body }: Chat): nu
 const offered = (chat: Chat, { offer }: AdmittedOffer): OfferedChat => ({
   front: chat.front,
   body: chat.body,
+  ...(chat.headers && { headers: chat.headers }),
   output_limit: outputLimit(offer, chat),
 })
 

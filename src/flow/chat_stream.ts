@@ -19,6 +19,8 @@ const ANSWER_BYTES_MAX = 64 * 2 ** 20
 export interface Chat {
   front: ChatFront
   body: JsonObject
+  /** Of the caller's headers those that belong to the format, for a provider of the same protocol. */
+  headers?: Record<string, string>
 }
 
 /** The same with what the offer that serves it needs. */
@@ -108,11 +110,12 @@ async function* resume(
   }
 }
 
-function forward(connection: ChatConnection, { front, body, output_limit }: OfferedChat, call: Call) {
+function forward(connection: ChatConnection, { front, body, headers, output_limit }: OfferedChat, call: Call) {
   const { upstream } = call
   const limit_field = connection.output_limit_field?.(upstream)
   if (!connection.forward) throw new Error('The connection cannot pass anything through.')
-  return connection.forward(front.toProvider(body, { upstream, output_limit, limit_field }), call)
+  const sent = front.toProvider(body, { upstream, output_limit, limit_field })
+  return connection.forward(sent, headers ? { ...call, headers } : call)
 }
 
 async function forwardedStream(connection: ChatConnection, chat: OfferedChat, call: Call): Promise<ChatStream> {

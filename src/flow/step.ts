@@ -84,8 +84,8 @@ async function stepChat(services: Services, work: Work): Promise<void> {
   const { job } = work
   if (job.state === 'running') throw interrupted()
   if (!(await markSubmitting(services, work))) return
-  const { protocol, body } = (await readRequest(services, job)) as unknown as KeptChat
-  await chatAnswer(services, work, { front: frontOf(protocol), body }, async (json) => [
+  const { protocol, ...kept } = (await readRequest(services, job)) as unknown as KeptChat
+  await chatAnswer(services, work, { front: frontOf(protocol), ...kept }, async (json) => [
     await storeJson(services, job, json),
   ])
 }

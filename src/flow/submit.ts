@@ -1,5 +1,5 @@
 // Accepting a job for the worker: everything is admitted, held and written before the caller is told that it is queued.
-import type { JsonObject, Protocol } from '../contract.ts'
+import type { Protocol } from '../contract.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import type { Admitted } from './admit.ts'
 import { admitChat, CHAT_DEADLINE_MS } from './chat.ts'
@@ -28,7 +28,7 @@ export async function submitGeneration<Kind extends GeneratorOperation>(
 }
 
 /** A chat that waits in the store: its body, and the format that it is in. */
-export type KeptChat = { protocol: Protocol; body: JsonObject }
+export type KeptChat = { protocol: Protocol } & Pick<Chat, 'body' | 'headers'>
 
 /** Queues a chat; its answer will be the JSON that a waiting caller would have got. */
 export async function submitChat(
@@ -38,7 +38,8 @@ export async function submitChat(
   submission: Submission,
 ): Promise<JobRecord> {
   const admitted = admitChat(services, caller, { ...chat, ...submission })
-  const kept: KeptChat = { protocol: chat.front.protocol, body: chat.body }
+  const { front, body, headers } = chat
+  const kept: KeptChat = { protocol: front.protocol, body, ...(headers && { headers }) }
   return queue(services, caller, admitted, { ...submission, operation: 'chat', deadline_ms: CHAT_DEADLINE_MS }, kept)
 }
 

@@ -7,8 +7,8 @@ import { newId } from '../flow/ids.ts'
 import type { Metrics } from '../flow/metrics.ts'
 import type { Caller } from '../flow/services.ts'
 
-/** The wire format in which errors are told; routes of another format than OpenAI's set it first of all. */
-export type ErrorFormat = 'openai'
+/** The wire format in which errors are told, known from the first moment: a refused key is told in it too. */
+export type ErrorFormat = 'openai' | 'anthropic'
 
 export interface RequestContext {
   /** `req_…`: ours, answered as `x-request-id`. */
@@ -53,10 +53,12 @@ export function requestContext(log: Logger, metrics: Metrics): Middleware {
       id,
       log: log.child({ request_id: id, ...(SANE_ID.test(theirs) && { caller_request_id: theirs }) }),
       started_ms: performance.now(),
-      error_format: 'openai',
+      error_format: errorFormatOf(context),
     }
     context.state.request = request
     context.set('x-request-id', id)
+    // Where Anthropic's clients look for it.
+    if (request.error_format === 'anthropic') context.set('request-id', id)
     context.res.once('close', () => {
       metrics.request(statusOf(context))
       writeLine(context)
@@ -64,6 +66,13 @@ export function requestContext(log: Logger, metrics: Metrics): Middleware {
     await next()
     request.first_byte_ms ??= elapsed(request)
   }
+}
+
+/** By the path; on paths that vendors share, Anthropic's clients tell their version. */
+function errorFormatOf(context: Context): ErrorFormat {
+  const { path } = context
+  if (path === '/v1/messages' || path.startsWith('/v1/messages/')) return 'anthropic'
+  return path.startsWith('/v1/models') && context.get('anthropic-version') !== '' ? 'anthropic' : 'openai'
 }
 
 /** Milliseconds since the request began, to a tenth. */

@@ -2,21 +2,28 @@
 // secret or an address: only what the Failure says.
 import { ERROR_KINDS, type ErrorKind } from '../contract.ts'
 import type { Failure } from '../flow/failure.ts'
+import { errorType } from '../protocols/anthropic-messages/errors.ts'
 import type { ErrorFormat } from './context.ts'
 
-/** The body of an error. Facts stand beside the four keys of OpenAI's error, which are there always. */
-export function errorEnvelope(format: ErrorFormat, failure: Failure): Record<string, unknown> {
-  return ENVELOPES[format](failure)
+/** The body of an error. Facts stand beside the keys of each format's error, which are there always. */
+export function errorEnvelope(format: ErrorFormat, failure: Failure, request_id?: string): Record<string, unknown> {
+  return ENVELOPES[format](failure, request_id)
 }
 
 /** The event that ends a stream whose answer has begun; no end marker follows it. */
 export function errorEvent(format: ErrorFormat, failure: Failure): string {
-  return `data: ${JSON.stringify(errorEnvelope(format, failure))}\n\n`
+  const name = format === 'anthropic' ? 'event: error\n' : ''
+  return `${name}data: ${JSON.stringify(errorEnvelope(format, failure))}\n\n`
 }
 
-const ENVELOPES: Record<ErrorFormat, (failure: Failure) => Record<string, unknown>> = {
+const ENVELOPES: Record<ErrorFormat, (failure: Failure, request_id?: string) => Record<string, unknown>> = {
   openai: ({ status, code, message, param, facts }) => ({
     error: { message, type: openaiType(status), param: param ?? null, code, ...facts },
+  }),
+  anthropic: ({ status, code, message, param, facts }, request_id) => ({
+    type: 'error',
+    error: { type: errorType(code, status), message, code, ...(param !== undefined && { param }), ...facts },
+    ...(request_id !== undefined && { request_id }),
   }),
 }
 

@@ -34,7 +34,7 @@ function answerWith(context: Context, failure: Failure): void {
   // Koa refuses statuses outside the registry, and 499 (the caller left) is one.
   const registered = failure.status === 499 ? 400 : failure.status
   context.status = registered
-  context.body = errorEnvelope(request.error_format, failure)
+  context.body = errorEnvelope(request.error_format, failure, request.id)
   if (registered !== failure.status) context.res.statusCode = failure.status
 }
 
