@@ -6,6 +6,7 @@ import { MediaError } from '../media/media_error.ts'
 import { probe } from '../media/probe.ts'
 import { Failure } from './failure.ts'
 import type { Bytes } from './outputs.ts'
+import { callerGone } from './work.ts'
 
 export interface UploadOptions extends Pick<LoadOptions, 'kinds' | 'max_bytes' | 'signal'> {
   /** The field, in the caller's words. */
@@ -14,13 +15,16 @@ export interface UploadOptions extends Pick<LoadOptions, 'kinds' | 'max_bytes' |
 
 /** A file, or an address that is downloaded through the guard. Throws Failure. */
 export function takeUpload(asset: Asset, { param, ...options }: UploadOptions): Promise<Bytes> {
-  return naming(param, () => loadAsset(asset, options))
+  return naming(param, () => loadAsset(asset, options)).catch((error: unknown) => {
+    throw options.signal.aborted ? callerGone() : error
+  })
 }
 
 /** Its length, from its content. Throws Failure for what cannot be measured: by the second it is charged. */
 export async function measureSound({ data, media_type }: Bytes, param: string): Promise<number> {
   const { seconds } = await naming(param, () => probe(data, media_type))
-  if (seconds !== undefined) return seconds
+  // To the microsecond: what is beyond it comes from sums of floats.
+  if (seconds !== undefined) return Math.round(seconds * 1e6) / 1e6
   throw new Failure(400, 'unreadable_file', `'${param}': the recording has no length.`, { param })
 }
 

@@ -90,8 +90,11 @@ async function answer(services: Services, context: Context, call: ImageCall, pla
   const result = await runImage(services, caller, run)
   tellCost(context, result.work.job, result.cost)
   if (result.kind === 'passed') return sendChunks(context, result.body, result.media_type)
-  sendJson(context, madeAnswer(result, call, services.config.public_url ?? context.origin))
+  sendJson(context, madeAnswer(result, call, services.config.public_url ?? originOf(context)))
 }
+
+/** As the caller named us; saneHost has looked at it. (Koa's own `origin` repeats the caller's Origin header, 3.3.0.) */
+const originOf = ({ protocol, host }: Context): string => `${protocol}://${host}`
 
 function madeAnswer(made: Generated<'image'>, { request, response_format }: ImageCall, origin: string): string {
   const { work, output, files, usage, cost } = made
