@@ -1,49 +1,15 @@
 // A caller's chat request: checked for passing through, or put into canonical form for a provider of another protocol.
 // Nothing that changes the answer is dropped in silence.
-import type { z } from 'zod'
 import type { ChatRequest, JsonObject, Tool, ToolChoice } from '../../contract.ts'
-import { fieldPath, refuseForbidden, WireError } from '../wire_error.ts'
+import { checkBody, present, refuseUnknown } from '../check_body.ts'
+import { WireError } from '../wire_error.ts'
 import { readMessage } from './messages.ts'
 import { ChatBody, KNOWN_FIELDS } from './schema.ts'
 
 /** Checks a body and answers it unchanged, unknown fields included. Throws WireError. */
 export function readChatRequest(body: unknown): JsonObject {
-  check(body)
+  checkBody(ChatBody, body)
   return body as JsonObject
-}
-
-function check(body: unknown): ChatBody {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new WireError('The body must be a JSON object.', null, 'invalid_json')
-  }
-  refuseForbidden(body)
-  const read = ChatBody.safeParse(body)
-  if (read.success) return read.data
-  throw issueError(read.error.issues, body)
-}
-
-/** The first fault in OpenAI's manner of speaking. */
-function issueError(issues: z.core.$ZodIssue[], body: object): WireError {
-  const issue = deepest(issues[0])
-  if (!issue) return new WireError('The request is not valid.')
-  const param = fieldPath(issue.path)
-  const missing = issue.code === 'invalid_type' && valueAt(body, issue.path) === undefined
-  if (missing) return new WireError(`Missing required parameter: '${param}'.`, param, 'missing_required_parameter')
-  const what = issue.message.replace(/^Invalid (?:input|option): /, '')
-  const code = issue.code === 'invalid_type' || issue.code === 'invalid_union' ? 'invalid_type' : 'invalid_value'
-  return new WireError(`Invalid value for '${param}': ${what}.`, param, code)
-}
-
-/** Of a union's many complaints the one that got furthest, so that the message names the field and not its parent. */
-function deepest(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
-  if (issue?.code !== 'invalid_union') return issue
-  const nested = issue.errors.flat().map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }))
-  const best = nested.sort((a, b) => b.path.length - a.path.length)[0]
-  return best && best.path.length > issue.path.length ? deepest(best as z.core.$ZodIssue) : issue
-}
-
-function valueAt(body: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], body)
 }
 
 /** Fields that change the answer and exist in this protocol alone. */
@@ -55,13 +21,8 @@ const UNTRANSLATABLE = ['prediction', 'moderation', 'web_search_options', 'funct
  * `stream_options`, `store`).
  */
 export function toCanonical(body: unknown): ChatRequest {
-  const read = check(body)
-  const unknown = Object.keys(read).filter((name) => !KNOWN_FIELDS.has(name) && read[name] !== undefined)
-  const [first] = unknown
-  if (first) {
-    const names = unknown.map((name) => `'${name}'`).join(', ')
-    throw new WireError(`The provider of this model does not understand ${names}.`, first, 'unknown_parameter')
-  }
+  const read = checkBody(ChatBody, body)
+  refuseUnknown(read, KNOWN_FIELDS)
   const foreign = UNTRANSLATABLE.find((name) => read[name] !== undefined && read[name] !== null)
   if (foreign) {
     const advice = foreign.startsWith('function') ? ' Use tools and tool_choice.' : ''
@@ -151,9 +112,4 @@ function readFormat(format: ChatBody['response_format']): ChatRequest['response_
     ...(strict === null || strict === undefined ? {} : { strict }),
     ...(description ? { description } : {}),
   }
-}
-
-/** The object without its undefined members, as `exactOptionalPropertyTypes` wants it. */
-function present<T extends object>(object: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T
 }
