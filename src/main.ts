@@ -39,8 +39,19 @@ function reasonOf(error: unknown, config: Config): string {
 /** A connection string may come back in a driver's message. */
 const withoutCredentials = (text: string) => text.replace(/\/\/[^@/\s]*@/g, '//')
 
+/** Lines are written a few at a time: a write of its own for each costs more than the rest of its request. */
+const LOG_BYTES = 8192
+const LOG_MS = 200
+const destination = pino.destination({ sync: false, minLength: LOG_BYTES, periodicFlush: LOG_MS })
+
 function logger({ log_level }: Config) {
-  return pino({ level: log_level, redact: ['*.authorization', '*.api_key', '*.key', '*.secret'] })
+  return pino({ level: log_level, redact: ['*.authorization', '*.api_key', '*.key', '*.secret'] }, destination)
+}
+
+/** The last lines are the ones that tell why. */
+function exit(code: number): never {
+  destination.flushSync()
+  process.exit(code)
 }
 
 const config = configuration()
@@ -51,14 +62,14 @@ process.on('unhandledRejection', (error) => {
     { error: String(error), stack: (error as Error)?.stack },
     'An error was not handled; the router stops, and recovery takes over what it did.',
   )
-  process.exit(1)
+  exit(1)
 })
 
 let router: Router
 try {
   router = await startRouter(config, log, (error) => {
     log.fatal({ error: error.message }, 'The embedded store has died; the router stops with it.')
-    process.exit(1)
+    exit(1)
   })
 } catch (error) {
   fail(reasonOf(error, config))
@@ -73,7 +84,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     stopping = true
     log.info({ signal }, 'The router stops: it takes nothing new and lets running work end.')
     router.close().then(
-      () => process.exit(0),
+      () => exit(0),
       (error: unknown) => fail(`The router did not stop cleanly: ${String(error)}`),
     )
   })
