@@ -12,6 +12,7 @@ import {
   type ToolCall,
   type ToolChoice,
 } from '../../contract.ts'
+import { addressOf, base64Of } from '../address.ts'
 import type { ChatQuirks } from './provider.ts'
 
 /** The request body without `stream`. Throws ProviderError 'invalid_request'. */
@@ -119,7 +120,7 @@ function encodePart(part: ContentPart): JsonObject {
     case 'audio': {
       if (part.audio.type !== 'bytes') throw unsupported('audio by address')
       const format = part.audio.media_type.replace(/^audio\/(?:x-)?/, '').replace('mpeg', 'mp3')
-      return { type: 'input_audio', input_audio: { data: base64(part.audio.data), format } }
+      return { type: 'input_audio', input_audio: { data: base64Of(part.audio.data), format } }
     }
     case 'document':
       return { type: 'file', file: encodeDocument(part) }
@@ -136,10 +137,8 @@ function encodeDocument({ document, filename }: Extract<ContentPart, { type: 'do
 
 function dataUrl(asset: Asset | FileReference, what: string): string {
   if (asset.type === 'file') throw unsupported(`${what} by file id`)
-  return asset.type === 'url' ? asset.url : `data:${asset.media_type};base64,${base64(asset.data)}`
+  return addressOf(asset)
 }
-
-const base64 = (data: Uint8Array) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')
 
 function encodeTool(tool: Tool): JsonObject {
   if (tool.kind === 'server') throw unsupported(`the tool '${tool.name}'`)

@@ -1,5 +1,6 @@
 // The messages of a caller's chat request in canonical form: text, pictures, sound, documents, tool calls and results.
 import type { ChatMessage, ContentPart, ToolCall } from '../../contract.ts'
+import { readAddress, readBase64 } from '../address.ts'
 import { WireError } from '../wire_error.ts'
 import type { BodyMessage } from './schema.ts'
 
@@ -87,7 +88,7 @@ function readPart(part: BodyPart, param: string): ContentPart {
   }
   if (part.input_audio) {
     const { data, format } = part.input_audio
-    return { type: 'audio', audio: bytesOf(data, `audio/${format}`, `${param}.input_audio.data`), ...cache }
+    return { type: 'audio', audio: readBase64(data, `audio/${format}`, `${param}.input_audio.data`), ...cache }
   }
   if (part.file) return { ...readFile(part.file, param), ...cache }
   throw new WireError(
@@ -110,29 +111,6 @@ function readFile(file: NonNullable<BodyPart['file']>, param: string): Extract<C
   // The API takes a data URL; several clients send bare base64 of a PDF.
   const document = file.file_data.startsWith('data:')
     ? readAddress(file.file_data, `${param}.file.file_data`)
-    : bytesOf(file.file_data, 'application/pdf', `${param}.file.file_data`)
+    : readBase64(file.file_data, 'application/pdf', `${param}.file.file_data`)
   return { type: 'document', document, ...filename }
-}
-
-/** An https address, or a data URL as its bytes. */
-function readAddress(url: string, param: string): Extract<ContentPart, { type: 'image' }>['image'] {
-  const data = /^data:([^;,]*)((?:;[^;,]*)*),/i.exec(url)
-  if (!data) {
-    if (!/^https?:\/\//i.test(url)) throw new WireError(`'${param}' must be an https or a data URL.`, param)
-    return { type: 'url', url }
-  }
-  const media_type = data[1] || 'application/octet-stream'
-  const rest = url.slice(data[0].length)
-  if (/;base64$/i.test(data[2] ?? '')) return bytesOf(rest, media_type, param)
-  try {
-    return { type: 'bytes', data: Buffer.from(decodeURIComponent(rest)), media_type }
-  } catch {
-    throw new WireError(`'${param}' is not a well-formed data URL.`, param)
-  }
-}
-
-function bytesOf(base64: string, media_type: string, param: string) {
-  const data = Buffer.from(base64, 'base64')
-  if (data.length === 0) throw new WireError(`'${param}' is not base64 data.`, param)
-  return { type: 'bytes' as const, data, media_type }
 }
