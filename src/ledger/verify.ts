@@ -26,7 +26,7 @@ export interface Verification {
   drift: Drift[]
 }
 
-/** How long an account that differs is read again, for work goes on meanwhile; and one that merely moves. */
+/** How long what differs is read again, for work goes on meanwhile; and an account that merely moves. */
 const DIFFERS_MS = 5000
 const MOVES_MS = 500
 const REREAD_MS = 100
@@ -34,20 +34,20 @@ const REREAD_MS = 100
 /** How many accounts or keys are looked at again at once. */
 const AT_ONCE = 16
 
-/** Reads everything. */
-export async function verify(store: Store): Promise<Verification> {
+/** Reads everything. What differs is looked at again for `differs_ms` before it is reported. */
+export async function verify(store: Store, differs_ms = DIFFERS_MS): Promise<Verification> {
   const books = await addUp(store)
   const known = new Set<string>()
   const suspects: (() => Promise<Drift[]>)[] = []
   for await (const account of store.accounts.find()) {
     known.add(account._id)
-    if (check(account, account, books).length > 0) suspects.push(() => recheck(store, account._id))
+    if (check(account, account, books).length > 0) suspects.push(() => recheck(store, account._id, differs_ms))
   }
   for (const account_id of books.accounts()) {
     if (!known.has(account_id)) suspects.push(() => checkPresence(store, account_id, books))
   }
   for await (const key of store.keys.find({ kind: 'caller' })) {
-    if ((await keyDrift(store, key)) !== undefined) suspects.push(() => recheckKey(store, key._id))
+    if ((await keyDrift(store, key)) !== undefined) suspects.push(() => recheckKey(store, key._id, differs_ms))
   }
   const drift: Drift[] = []
   while (suspects.length > 0) {
@@ -68,7 +68,7 @@ async function checkPresence(store: Store, account_id: string, books: Books): Pr
  * The account before and after its entries are added up: credit given and credit settled only ever grow, so what the
  * entries say lies between the two, and is equal to both when nothing moved. An account that never rests is held to that.
  */
-async function recheck(store: Store, account_id: string): Promise<Drift[]> {
+async function recheck(store: Store, account_id: string, differs_ms: number): Promise<Drift[]> {
   const began_at = Date.now()
   for (;;) {
     const before = await store.accounts.findOne({ _id: account_id })
@@ -80,7 +80,7 @@ async function recheck(store: Store, account_id: string): Promise<Drift[]> {
     const found = check(before, after, books)
     const rests = before.settled === after.settled && before.credits === after.credits
     const spent_ms = Date.now() - began_at
-    if (found.length === 0 ? rests || spent_ms > MOVES_MS : spent_ms > DIFFERS_MS) return found
+    if (found.length === 0 ? rests || spent_ms > MOVES_MS : spent_ms > differs_ms) return found
     await pause(REREAD_MS)
   }
 }
@@ -114,8 +114,8 @@ const within = (amount: NanoUsd, before: NanoUsd, after: NanoUsd): NanoUsd =>
   before <= amount && amount <= after ? after : amount
 
 /** A limit that is being changed is looked at until it is. */
-async function recheckKey(store: Store, key_id: string): Promise<Drift[]> {
-  const until = Date.now() + DIFFERS_MS
+async function recheckKey(store: Store, key_id: string, differs_ms: number): Promise<Drift[]> {
+  const until = Date.now() + differs_ms
   for (;;) {
     const key = await store.keys.findOne({ _id: key_id })
     const found = key ? await keyDrift(store, key) : undefined
