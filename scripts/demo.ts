@@ -28,7 +28,6 @@ const Job = z.object({
     ),
   }),
 })
-type Job = z.infer<typeof Job>
 
 const title = (text: string) => console.log(`\n${styleText('bold', text)}`)
 
