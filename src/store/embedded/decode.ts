@@ -132,7 +132,7 @@ function readValue(cursor: Cursor, type: number, depth: number): unknown {
     case 0x10:
       return bytes.readInt32LE(take(cursor, 4))
     case 0x12:
-      return bytes.readBigInt64LE(take(cursor, 8))
+      return readInt64(cursor)
     default:
       return readRareValue(cursor, type, depth)
   }
@@ -173,8 +173,23 @@ function readRareValue(cursor: Cursor, type: number, depth: number): unknown {
   }
 }
 
+const two_32 = 2 ** 32
+/** Below this upper half a double holds the whole Int64 exactly. */
+const exact_high = 2 ** 21
+
+/** By way of a double where that is exact: putting halves together as bigint costs several times as much. */
+function readInt64(cursor: Cursor): bigint {
+  const { bytes } = cursor
+  const start = take(cursor, 8)
+  const high = bytes.readInt32LE(start + 4)
+  if (high >= exact_high || high < -exact_high) return bytes.readBigInt64LE(start)
+  return BigInt(high * two_32 + bytes.readUInt32LE(start))
+}
+
+/** Every date that JavaScript has is exact as a double; one that is not lies beyond all of them. */
 function readDate(cursor: Cursor): Date {
-  const date = new Date(Number(cursor.bytes.readBigInt64LE(take(cursor, 8))))
+  const start = take(cursor, 8)
+  const date = new Date(cursor.bytes.readInt32LE(start + 4) * two_32 + cursor.bytes.readUInt32LE(start))
   if (Number.isNaN(date.getTime())) throw badValue('A date beyond the year 275760 is not supported by this store')
   return date
 }

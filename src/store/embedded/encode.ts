@@ -1,16 +1,14 @@
 /**
- * Writes BSON: documents through bson's serializer, and answers that carry stored documents by copying their bytes, so
- * that what only passes through is never decoded.
+ * Documents and answers as BSON. Answers that carry stored documents copy their bytes, so that what only passes through
+ * is never decoded.
  */
-import { type Document as BsonDocument, Double, serialize } from 'bson'
+import { Double } from 'bson'
+import { buildDocument, writeFields } from './bson_writer.ts'
 import type { Document } from './values.ts'
 
 export const max_document_bytes = 16 * 1024 * 1024
 
-export function encodeDocument(document: Document): Buffer {
-  const bytes = serialize(document as BsonDocument, { ignoreUndefined: false })
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
+export const encodeDocument = (document: Document): Buffer => buildDocument(() => writeFields(document))
 
 const empty = Buffer.alloc(0)
 

@@ -118,6 +118,7 @@ export function typeOf(value: unknown): TypeName {
     default:
   }
   if (value === null) return 'null'
+  if (Object.getPrototypeOf(value) === Object.prototype) return 'object'
   if (Array.isArray(value)) return 'array'
   if (value instanceof Date) return 'date'
   const marker = (value as { _bsontype?: unknown })._bsontype
