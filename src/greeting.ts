@@ -8,10 +8,11 @@ export function greeting({ url, first_run, services }: Router, config: Config): 
     `Switchyard listens on ${url}/v1`,
     `  providers: ${on.map(({ id }) => id).join(', ') || 'none'} (npm run doctor tells the rest)`,
   ]
+  if (first_run.note) lines.push('', `  ${first_run.note}`)
   if (first_run.admin_key) lines.push('', `  admin key  ${first_run.admin_key}`)
   if (first_run.api_key) lines.push(`  API key    ${first_run.api_key}   (a demo user with $10 of credit)`)
   if (first_run.admin_key || first_run.api_key)
-    lines.push(`  Both are in ${config.data_dir}/first-run.json and are shown only this once.`)
+    lines.push(`  In ${config.data_dir}/first-run.json, and shown only this once.`)
   if (first_run.api_key) lines.push('', 'Try it:', '', curl(url, first_run.api_key))
   return `${lines.join('\n')}\n\n`
 }

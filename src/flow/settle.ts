@@ -66,7 +66,10 @@ async function decide(services: Services, work: Work, ending: Ending): Promise<b
       ...(job.started_at && { started_at: job.started_at }),
       ...ending,
     })
-    if (won) finishLater(services, job, ending.charge?.cost, decided_at)
+    if (won) {
+      services.metrics.job(ending.status)
+      finishLater(services, job, ending.charge?.cost, decided_at)
+    }
     services.works.end(work)
     return won
   } catch (error) {
