@@ -55,7 +55,7 @@ const MEASURERS: Record<string, Measurer> = {
   'video/x-matroska': measureWebm,
 }
 
-const MILLISECOND = 0.001
+const MICROSECONDS = 1_000_000
 
 /**
  * `file` is the content or a path; `media_type` is what sniff said. Seconds for sounds and films, pixels for films and
@@ -68,7 +68,7 @@ export async function probe(file: Uint8Array | string, media_type: string): Prom
   const { seconds } = measured
   if (seconds === undefined || !(seconds > 0) || seconds > SECONDS_MAX) throw new Unmeasurable(media_type)
   // Sums of frames leave dust behind the last digit that counts, which would stand on every receipt.
-  return { ...measured, seconds: Math.max(MILLISECOND, Math.round(seconds / MILLISECOND) / 1000) }
+  return { ...measured, seconds: Math.max(1, Math.round(seconds * MICROSECONDS)) / MICROSECONDS }
 }
 
 async function measure(bytes: Buffer, media_type: string): Promise<Measure> {
