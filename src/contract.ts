@@ -235,7 +235,8 @@ export interface WireAnswer {
  */
 export interface ChatConnection {
   protocol?: Protocol
-  forward?(body: JsonObject, call: Call): Promise<WireAnswer>
+  /** `streamed` says what the body itself says in most formats: in Gemini's it is the address that differs. */
+  forward?(body: JsonObject, call: Call, streamed?: boolean): Promise<WireAnswer>
   stream(request: ChatRequest, call: Call): AsyncIterable<ChatEvent>
   /** The field of a forwarded body that limits this model's output, where the protocol has more than one name for it. */
   output_limit_field?(upstream: string): string

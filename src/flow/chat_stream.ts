@@ -66,7 +66,7 @@ export async function openAnswer(
     if (!collected.end.complete) throw brokenOff()
     return collected
   }
-  const answer = parse(await readBody(await forward(connection, chat, call), ANSWER_BYTES_MAX))
+  const answer = parse(await readBody(await forward(connection, chat, call, false), ANSWER_BYTES_MAX))
   return { answer, end: front.readAnswer(answer) }
 }
 
@@ -110,16 +110,21 @@ async function* resume(
   }
 }
 
-function forward(connection: ChatConnection, { front, body, headers, output_limit }: OfferedChat, call: Call) {
+function forward(
+  connection: ChatConnection,
+  { front, body, headers, output_limit }: OfferedChat,
+  call: Call,
+  streamed: boolean,
+) {
   const { upstream } = call
   const limit_field = connection.output_limit_field?.(upstream)
   if (!connection.forward) throw new Error('The connection cannot pass anything through.')
   const sent = front.toProvider(body, { upstream, output_limit, limit_field })
-  return connection.forward(sent, headers ? { ...call, headers } : call)
+  return connection.forward(sent, headers ? { ...call, headers } : call, streamed)
 }
 
 async function forwardedStream(connection: ChatConnection, chat: OfferedChat, call: Call): Promise<ChatStream> {
-  const answer = await forward(connection, chat, call)
+  const answer = await forward(connection, chat, call, true)
   const tap = chat.front.tap(chat.body, 'The provider')
   async function* chunks() {
     for await (const chunk of answer.body) {
@@ -138,12 +143,12 @@ function encodedStream(connection: ChatConnection, offer: ServingOffer, chat: Of
     for await (const event of connection.stream(canonical(chat), call)) {
       if (event.type === 'usage') end.usage = event.usage
       if (event.type === 'finish') end.complete = true
-      const text = encoder.encode(event)
-      if (!text) continue
+      // An encoder may keep pieces back until they are whole, as Gemini's does with tool calls: they count all the same.
       const bytes = outputBytes(event)
       end.has_output ||= bytes > 0
       end.output_bytes += bytes
-      yield Buffer.from(text)
+      const text = encoder.encode(event)
+      if (text) yield Buffer.from(text)
     }
   }
   return { chunks: chunks(), finish: () => end, tail: (cost_usd, usage) => Buffer.from(encoder.tail(usage, cost_usd)) }
