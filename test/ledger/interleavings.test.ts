@@ -167,7 +167,7 @@ class Run {
 
 describe('the protocol', () => {
   it('keeps the books exact whatever is lost, late, repeated, contradicted or killed', {
-    timeout: 120_000,
+    timeout: RUNS * 5000,
   }, async () => {
     await fc.assert(
       fc.asyncProperty(plans, async (plan) => {
