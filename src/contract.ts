@@ -238,6 +238,8 @@ export interface ChatConnection {
   /** `streamed` says what the body itself says in most formats: in Gemini's it is the address that differs. */
   forward?(body: JsonObject, call: Call, streamed?: boolean): Promise<WireAnswer>
   stream(request: ChatRequest, call: Call): AsyncIterable<ChatEvent>
+  /** Counts the input tokens of a body in the connection's own format, where the provider counts them for nothing. */
+  count_input?(body: JsonObject, call: Call): Promise<number>
   /** The field of a forwarded body that limits this model's output, where the protocol has more than one name for it. */
   output_limit_field?(upstream: string): string
 }

@@ -145,7 +145,7 @@ export function admitChat(
 /** Which kind of token each one will be is known only afterwards: each counts as the dearest that it may become. */
 function estimate(offer: ServingOffer, quote: Quote, chat: Chat, input: Meters): Usage {
   checkTranslation(offer, chat)
-  const { attributes, choices, speaks } = chat.front.facts(chat.body)
+  const { attributes, choices, speaks, keeps_an_hour } = chat.front.facts(chat.body)
   const { context } = offer.limits
   const { input_tokens = 0, ...media } = input
   const bounded = context === undefined ? input_tokens : Math.min(input_tokens, context)
@@ -155,7 +155,8 @@ function estimate(offer: ServingOffer, quote: Quote, chat: Chat, input: Meters):
     output_tokens: outputLimit(offer, chat) * choices,
     requests: 1,
   }
-  move(meters, 'input_tokens', dearestMeter(['input_tokens', 'cache_write_tokens'], { meters, attributes }, quote))
+  const writes: Meter[] = keeps_an_hour ? ['cache_write_tokens', 'cache_write_1h_tokens'] : ['cache_write_tokens']
+  move(meters, 'input_tokens', dearestMeter(['input_tokens', ...writes], { meters, attributes }, quote))
   if (speaks)
     move(meters, 'output_tokens', dearestMeter(['output_tokens', 'output_audio_tokens'], { meters, attributes }, quote))
   return { meters, attributes, source: 'estimated' }

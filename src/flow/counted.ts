@@ -10,7 +10,7 @@ export function countedUsage(work: Work, output_bytes: number): Usage {
   const held = (work.offers[work.job.offer] ?? work.offers[0])?.estimate.meters ?? {}
   const tokens = (bytes: number) => Math.ceil(bytes / BYTES_PER_TOKEN)
   // The estimate of the input is its bytes, give or take the frame of each message.
-  const input = (held.input_tokens ?? 0) + (held.cache_write_tokens ?? 0)
+  const input = (held.input_tokens ?? 0) + (held.cache_write_tokens ?? 0) + (held.cache_write_1h_tokens ?? 0)
   const output = (held.output_tokens ?? 0) + (held.output_audio_tokens ?? 0)
   return {
     meters: { input_tokens: tokens(input), output_tokens: Math.min(tokens(output_bytes), output), requests: 1 },

@@ -1,13 +1,18 @@
 // The chat formats that callers may speak, by protocol: a job that waits names its own.
-import type { Protocol } from '../contract.ts'
+import { anthropicMessagesFront } from '../protocols/anthropic-messages/front.ts'
 import type { ChatFront } from '../protocols/front.ts'
 import { openaiChatFront } from '../protocols/openai-chat/front.ts'
+import { openaiCompletionsFront } from '../protocols/openai-completions/front.ts'
 
-const FRONTS: Partial<Record<Protocol, ChatFront>> = { 'openai-chat': openaiChatFront }
+const FRONTS: Partial<Record<ChatFront['protocol'], ChatFront>> = {
+  'openai-chat': openaiChatFront,
+  'openai-completions': openaiCompletionsFront,
+  'anthropic-messages': anthropicMessagesFront,
+}
 
 /** Throws for a protocol that callers cannot speak here. */
 export function frontOf(protocol: string): ChatFront {
-  const front = FRONTS[protocol as Protocol]
+  const front = FRONTS[protocol as ChatFront['protocol']]
   if (!front) throw new Error(`No caller can speak ${protocol} here.`)
   return front
 }

@@ -13,6 +13,8 @@ export interface ChatFacts {
   attributes: Record<string, string>
   /** The answer may hold sound, which has a rate of its own. */
   speaks: boolean
+  /** Some of the input may be kept in the provider's cache for an hour, which has a rate of its own. */
+  keeps_an_hour?: boolean
 }
 
 /** What is the same throughout one answer. */

@@ -1,0 +1,44 @@
+// A chat in whatever format its caller speaks: answered as JSON, as a stream of events, or accepted as a job.
+import type { JsonObject } from '../contract.ts'
+import { runChatJson, runChatStream } from '../flow/chat.ts'
+import type { Services } from '../flow/services.ts'
+import { submitChat } from '../flow/submit.ts'
+import { clientSignal } from '../http/abort.ts'
+import type { Context } from '../http/context.ts'
+import { EventSink } from '../http/sse.ts'
+import type { ChatFront } from '../protocols/front.ts'
+import { accepted, nameJob, prefersAsync, sendJson, tellCost } from './answer.ts'
+import type { Extensions } from './extensions.ts'
+
+export interface AskedChat {
+  front: ChatFront
+  /** As the caller named it. */
+  model: string
+  /** Checked, our own extensions taken out. */
+  body: JsonObject
+  extensions: Extensions
+  /** 'chat.completions', 'messages', … */
+  endpoint: string
+}
+
+export async function serveChat(services: Services, context: Context, asked: AskedChat): Promise<void> {
+  const { caller, request } = context.state
+  const { extensions, endpoint, ...chat } = asked
+  const plan = { ...extensions, endpoint, request_id: request.id }
+  if (prefersAsync(context)) {
+    // The whole answer is kept for later; there is nobody to stream it to.
+    const { stream: _, stream_options: __, ...whole } = chat.body
+    return accepted(context, await submitChat(services, caller, { ...chat, body: whole }, plan))
+  }
+  const opened = (job: Parameters<typeof nameJob>[1]) => nameJob(context, job)
+  const run = { ...plan, ...chat, opened, gone: clientSignal(context) }
+  if (chat.front.facts(chat.body).stream) {
+    const { work, deliver } = await runChatStream(services, caller, run)
+    const cost = await deliver(new EventSink(context))
+    if (cost !== undefined) tellCost(context, work.job, cost)
+    return
+  }
+  const { work, cost, body: answer } = await runChatJson(services, caller, run)
+  tellCost(context, work.job, cost)
+  sendJson(context, answer)
+}
