@@ -8,7 +8,7 @@ import {
   ProviderError,
   type Usage,
 } from '../contract.ts'
-import type { AnswerEnd, ChatFront } from '../protocols/front.ts'
+import type { AnswerEnd, ChatFront, PassThrough } from '../protocols/front.ts'
 import { readBody } from '../protocols/transport.ts'
 import type { AdmittedOffer, ServingOffer } from './admit.ts'
 
@@ -46,12 +46,20 @@ function connectionFor(offer: ServingOffer, front: ChatFront): ChatConnection {
   return connection
 }
 
-const passesThrough = (connection: ChatConnection, front: ChatFront) =>
-  connection.protocol === front.protocol && connection.forward !== undefined
+interface Passage extends PassThrough {
+  forward: NonNullable<ChatConnection['forward']>
+}
+
+/** The way straight through, where caller and provider speak the same protocol. */
+function passageOf({ protocol, forward }: ChatConnection, front: ChatFront): Passage | undefined {
+  const { toProvider, tap, readAnswer } = front
+  if (protocol !== front.protocol || !forward || !toProvider || !tap || !readAnswer) return undefined
+  return { forward, toProvider, tap, readAnswer }
+}
 
 /** Throws WireError for what this offer could not be told, before anything is held for it. */
 export function checkTranslation(offer: ServingOffer, { front, body }: Chat): void {
-  if (!passesThrough(connectionFor(offer, front), front)) front.toCanonical(body)
+  if (!passageOf(connectionFor(offer, front), front)) front.toCanonical(body)
 }
 
 export async function openAnswer(
@@ -61,13 +69,14 @@ export async function openAnswer(
 ): Promise<{ answer: JsonObject; end: AnswerEnd }> {
   const { front } = chat
   const connection = connectionFor(offer, front)
-  if (!passesThrough(connection, front)) {
+  const passage = passageOf(connection, front)
+  if (!passage) {
     const collected = await front.collect(connection.stream(canonical(chat), call), head(offer, call))
     if (!collected.end.complete) throw brokenOff()
     return collected
   }
-  const answer = parse(await readBody(await forward(connection, chat, call, false), ANSWER_BYTES_MAX))
-  return { answer, end: front.readAnswer(answer) }
+  const answer = parse(await readBody(await forward(connection, passage, chat, call, false), ANSWER_BYTES_MAX))
+  return { answer, end: passage.readAnswer(answer) }
 }
 
 function parse(body: Buffer): JsonObject {
@@ -84,8 +93,9 @@ function parse(body: Buffer): JsonObject {
 /** Resolves when the first bytes for the caller are here: until then another offer can still be tried. */
 export async function openStream({ offer }: AdmittedOffer, chat: OfferedChat, call: Call): Promise<ChatStream> {
   const connection = connectionFor(offer, chat.front)
-  const stream = passesThrough(connection, chat.front)
-    ? await forwardedStream(connection, chat, call)
+  const passage = passageOf(connection, chat.front)
+  const stream = passage
+    ? await forwardedStream(connection, passage, chat, call)
     : encodedStream(connection, offer, chat, call)
   const iterator = stream.chunks[Symbol.asyncIterator]()
   const first = await iterator.next()
@@ -112,20 +122,25 @@ async function* resume(
 
 function forward(
   connection: ChatConnection,
-  { front, body, headers, output_limit }: OfferedChat,
+  passage: Passage,
+  { body, headers, output_limit }: OfferedChat,
   call: Call,
   streamed: boolean,
 ) {
   const { upstream } = call
   const limit_field = connection.output_limit_field?.(upstream)
-  if (!connection.forward) throw new Error('The connection cannot pass anything through.')
-  const sent = front.toProvider(body, { upstream, output_limit, limit_field })
-  return connection.forward(sent, headers ? { ...call, headers } : call, streamed)
+  const sent = passage.toProvider(body, { upstream, output_limit, limit_field })
+  return passage.forward(sent, headers ? { ...call, headers } : call, streamed)
 }
 
-async function forwardedStream(connection: ChatConnection, chat: OfferedChat, call: Call): Promise<ChatStream> {
-  const answer = await forward(connection, chat, call, true)
-  const tap = chat.front.tap(chat.body, 'The provider')
+async function forwardedStream(
+  connection: ChatConnection,
+  passage: Passage,
+  chat: OfferedChat,
+  call: Call,
+): Promise<ChatStream> {
+  const answer = await forward(connection, passage, chat, call, true)
+  const tap = passage.tap(chat.body, 'The provider')
   async function* chunks() {
     for await (const chunk of answer.body) {
       const bytes = tap.push(chunk)

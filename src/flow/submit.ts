@@ -1,5 +1,5 @@
 // Accepting a job for the worker: everything is admitted, held and written before the caller is told that it is queued.
-import type { Protocol } from '../contract.ts'
+import type { ChatFront } from '../protocols/front.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import type { Admitted } from './admit.ts'
 import { admitChat, CHAT_DEADLINE_MS } from './chat.ts'
@@ -28,7 +28,7 @@ export async function submitGeneration<Kind extends GeneratorOperation>(
 }
 
 /** A chat that waits in the store: its body, and the format that it is in. */
-export type KeptChat = { protocol: Protocol } & Pick<Chat, 'body' | 'headers'>
+export type KeptChat = { protocol: ChatFront['protocol'] } & Pick<Chat, 'body' | 'headers'>
 
 /** Queues a chat; its answer will be the JSON that a waiting caller would have got. */
 export async function submitChat(

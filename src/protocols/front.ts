@@ -56,25 +56,30 @@ export interface StreamEncoder {
   tail(usage: Usage, cost_usd: string): string
 }
 
-export interface ChatFront {
-  protocol: Protocol
-  /** Reads a checked body. */
-  facts(body: JsonObject): ChatFacts
-  /** The request in canonical form. Throws WireError, also for what cannot be said in another protocol. */
-  toCanonical(body: JsonObject): ChatRequest
-  /** Tokens of the input, from above. */
-  inputUpperBound(body: JsonObject): Meters
+/** How a format passes through to providers that speak it too. */
+export interface PassThrough {
   /** The body for a provider of the same format: its name of the model, a limit where the caller gave none, usage asked for. */
   toProvider(
     body: JsonObject,
     target: { upstream: string; output_limit: number; limit_field: string | undefined },
   ): JsonObject
   tap(body: JsonObject, provider: string): StreamTap
+  /** What a provider's whole answer of this format says of itself. Throws ProviderError if it is none. */
+  readAnswer(answer: JsonObject): AnswerEnd
+}
+
+/** A format that only callers speak has no PassThrough: every provider is told in its own. */
+export interface ChatFront extends Partial<PassThrough> {
+  protocol: Protocol | 'openai-completions'
+  /** Reads a checked body. */
+  facts(body: JsonObject): ChatFacts
+  /** The request in canonical form. Throws WireError, also for what cannot be said in another protocol. */
+  toCanonical(body: JsonObject): ChatRequest
+  /** Tokens of the input, from above. */
+  inputUpperBound(body: JsonObject): Meters
   encoder(body: JsonObject, head: AnswerHead): StreamEncoder
   /** Reads all events into one answer, without its usage. Passes on what the events throw. */
   collect(events: AsyncIterable<ChatEvent>, head: AnswerHead): Promise<{ answer: JsonObject; end: AnswerEnd }>
-  /** What a provider's whole answer of this format says of itself. Throws ProviderError if it is none. */
-  readAnswer(answer: JsonObject): AnswerEnd
   /** The answer as JSON text with its usage; with `cost_usd`, exactly printed, in it. */
   encodeAnswer(answer: JsonObject, usage: Usage, cost_usd?: string): string
   /** A whole stream of this format, as it went to the caller, as the one answer it amounts to. */

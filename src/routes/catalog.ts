@@ -28,6 +28,7 @@ const table = (group: string, key: RouteEntry['key'], rows: Row[]): RouteEntry[]
 export const CATALOG: readonly RouteEntry[] = [
   ...table('Models in OpenAI’s format', 'caller', [
     ['POST', '/v1/chat/completions', 'Text: one answer, or a stream of events', { body: JSON_BODY, answers: STREAMED }],
+    ['POST', '/v1/completions', 'Text after a prompt, as it was before chat', { body: JSON_BODY, answers: STREAMED }],
     ['POST', '/v1/embeddings', 'Vectors of texts', { body: JSON_BODY }],
     ['POST', '/v1/moderations', 'Whether a text is acceptable', { body: JSON_BODY }],
     ['POST', '/v1/images/generations', 'Pictures from words', { body: JSON_BODY, answers: STREAMED }],
