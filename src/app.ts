@@ -17,23 +17,20 @@ import { estimateRoutes } from './routes/estimate.ts'
 import { healthRoutes } from './routes/health.ts'
 import { imageRoutes } from './routes/images.ts'
 import { jobRoutes } from './routes/jobs.ts'
+import { messageRoutes } from './routes/messages.ts'
 import { modelRoutes } from './routes/models.ts'
 import { moderationRoutes } from './routes/moderations.ts'
 import { videoRoutes } from './routes/videos.ts'
 
-export function makeApp(services: Services, isReady: () => boolean): Koa<State, object> {
-  const { callers, metrics } = services
-  const app = new Koa<State, object>()
-  app.proxy = services.config.trust_proxy
-  // `errors` answers and logs everything; what Koa would print besides is a connection that broke off.
-  app.silent = true
-
+/** Every route, by whose key it asks for. */
+export function makeRouters(services: Services, isReady: () => boolean) {
   const forAll: ApiRouter = new Router()
   healthRoutes(forAll, services, isReady)
   docsRoutes(forAll)
 
   const forCallers: ApiRouter = new Router()
   chatRoutes(forCallers, services)
+  messageRoutes(forCallers, services)
   embeddingRoutes(forCallers, services)
   moderationRoutes(forCallers, services)
   imageRoutes(forCallers, services)
@@ -47,6 +44,17 @@ export function makeApp(services: Services, isReady: () => boolean): Koa<State, 
   const forAdmins: ApiRouter = new Router()
   adminRoutes(forAdmins, services)
 
+  return { forAll, forCallers, forAdmins }
+}
+
+export function makeApp(services: Services, isReady: () => boolean): Koa<State, object> {
+  const { callers, metrics } = services
+  const app = new Koa<State, object>()
+  app.proxy = services.config.trust_proxy
+  // `errors` answers and logs everything; what Koa would print besides is a connection that broke off.
+  app.silent = true
+
+  const { forAll, forCallers, forAdmins } = makeRouters(services, isReady)
   app.use(requestContext(services.log, metrics))
   app.use(errors)
   app.use(saneHost)
