@@ -2,10 +2,11 @@
 import type { Json, Usage } from '../contract.ts'
 import type { Charge } from '../ledger/decide.ts'
 import type { NanoUsd } from '../ledger/money.ts'
+import { StoreUnavailable } from '../ledger/writes.ts'
 import { cost, UnpricedUsage } from '../pricing/cost.ts'
 import type { JobDecision, JobError, JobOutput, JobRecord } from '../store/jobs.ts'
 import type { AdmittedOffer } from './admit.ts'
-import { type Failure, failureOf } from './failure.ts'
+import { Failure, failureOf } from './failure.ts'
 import type { Services } from './services.ts'
 import type { Work } from './work.ts'
 
@@ -74,9 +75,18 @@ async function decide(services: Services, work: Work, ending: Ending): Promise<b
     return won
   } catch (error) {
     services.works.lose(work)
-    throw error
+    throw ending.charge && error instanceof StoreUnavailable ? chargeUnknown(job._id, error) : error
   }
 }
+
+/** The one failure that may have cost something: the work is done, and the store did not say whether it knows. */
+const chargeUnknown = (job_id: string, cause: StoreUnavailable) =>
+  new Failure(
+    503,
+    'store_unavailable',
+    `The store does not answer, so whether this call was charged is not known yet. GET /v1/jobs/${job_id} tells in a moment.`,
+    { cause },
+  )
 
 /** What follows a durable decision, in the background: if it fails here, recovery redoes it from the job. */
 function finishLater(services: Services, job: JobRecord, charged: NanoUsd | undefined, decided_at: Date): void {

@@ -1,0 +1,172 @@
+// Several routers on one store: each job is worked by one of them, a cancel reaches whichever it is, and the work of one
+// that is killed or frozen is brought to its end by the others, with the money moved once.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { type TestStore, testStore } from '../support/store.ts'
+import { Caller, chatBody, ended, eventually, recordOf, Site } from './site.ts'
+
+const ALIVE_MS = 1500
+const timings = { beat_ms: 250, alive_ms: ALIVE_MS }
+
+let shared: TestStore
+let files: string
+let survivor: Site
+beforeAll(async () => {
+  shared = await testStore()
+  files = await mkdtemp(join(tmpdir(), 'sw-files-'))
+  survivor = await Site.open({ environment: environment(), timings })
+})
+afterAll(async () => {
+  await survivor.close()
+  await shared.close()
+  await rm(files, { recursive: true, force: true })
+})
+
+const environment = () => ({ MONGODB_URI: shared.uri, STORAGE_URL: files })
+
+interface Victim {
+  url: string
+  process: ChildProcess
+  data_dir: string
+}
+const victims: Victim[] = []
+
+async function startVictim(): Promise<Victim> {
+  const data_dir = await mkdtemp(join(tmpdir(), 'sw-victim-'))
+  const options = { data_dir, timings, environment: { ...environment(), ADMIN_KEY: survivor.admin_key } }
+  const script = fileURLToPath(new URL('./victim.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, JSON.stringify(options)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [url] = (await once(child.stdout, 'data')) as [Buffer]
+  const victim = { url: url.toString().trim(), process: child, data_dir }
+  victims.push(victim)
+  return victim
+}
+
+afterEach(async () => {
+  for (const { process: child, data_dir } of victims.splice(0)) {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+    await rm(data_dir, { recursive: true, force: true })
+  }
+})
+
+/** The same caller at the other router. */
+const at = (victim: Victim, caller: Caller) => new Caller(victim, caller.key, caller.account_id)
+
+const film = { model: 'sandbox/video', prompt: '[[delay:1s]] a hill', seconds: '4' }
+const respond_async = { headers: { prefer: 'respond-async' } }
+
+describe('two routers on one store', { timeout: 60_000 }, () => {
+  it('work on each job once', async () => {
+    const victim = await startVictim()
+    const caller = await survivor.caller('1')
+    const there = at(victim, caller)
+    const picture = { model: 'sandbox/image', prompt: 'a hill', size: '64x64' }
+    const sent = await Promise.all(
+      Array.from({ length: 40 }, (_, index) =>
+        (index % 2 ? caller : there).send('/v1/images/generations', picture, respond_async),
+      ),
+    )
+    const jobs = await Promise.all(sent.map(({ json }) => caller.jobWhen(json.id)))
+    expect(jobs.every(({ status, attempts }) => status === 'completed' && attempts.length === 1)).toBe(true)
+    expect(
+      await eventually(
+        () => caller.credits(),
+        ({ held_usd }) => held_usd === '0.000000000',
+      ),
+    ).toMatchObject({
+      settled_usd: '0.400000000',
+    })
+    const records = await Promise.all(jobs.map(({ id }) => recordOf(survivor, id)))
+    expect(records.every(({ lease }) => lease.fence === 1)).toBe(true)
+    expect(await survivor.verify()).toMatchObject({ ok: true })
+  })
+
+  it('cancel what the other one works on, charged for what was delivered', async () => {
+    const victim = await startVictim()
+    const caller = await survivor.caller('1')
+    const stream = await at(victim, caller).stream('[[delay:50ms]] [[tokens:150]] Hello')
+    await stream.readUntil('content')
+    expect(await caller.json(`/v1/jobs/${stream.job_id}/cancel`, {})).toMatchObject({ status: 'canceled' })
+    await stream.readUntil()
+    expect(stream.events.at(-1)).toMatchObject({ error: { code: 'canceled' } })
+    const { billing, usage } = await caller.job(stream.job_id)
+    expect(billing.status).toBe('settled')
+    expect(usage?.meters.output_tokens).toBeLessThan(100)
+    expect(
+      await eventually(
+        () => caller.credits(),
+        ({ held_usd }) => held_usd === '0.000000000',
+      ),
+    ).toMatchObject({
+      settled_usd: billing.cost_usd,
+    })
+  })
+
+  it('finish what the other one left when it was killed', async () => {
+    const victim = await startVictim()
+    const caller = await survivor.caller('1')
+    const there = at(victim, caller)
+    const made = await there.send('/v1/videos', film)
+    await caller.jobWhen(made.json.id, ({ status }) => status === 'in_progress')
+    const stream = await there.stream('[[delay:100ms]] [[tokens:150]] Hello')
+    await stream.readUntil('content')
+    const silent = there.chat('[[delay:30s]] Hello').catch(() => 'cut')
+    const queued = await there.send('/v1/chat/completions', chatBody('[[delay:20s]] Hello'), respond_async)
+    await caller.jobWhen(queued.json.id, ({ status }) => status === 'in_progress')
+    await eventually(
+      () => caller.json<{ data: object[] }>('/v1/jobs?status=in_progress'),
+      ({ data }) => data.length === 4,
+    )
+    victim.process.kill('SIGKILL')
+    expect(await silent).toBe('cut')
+    expect(await caller.jobWhen(made.json.id)).toMatchObject({ status: 'completed' })
+    const { data } = await caller.json<{ data: { id: string; status: string }[] }>('/v1/jobs')
+    const others = await Promise.all(data.map(({ id }) => caller.jobWhen(id, ended)))
+    expect(others.map(({ status }) => status).sort()).toEqual(['completed', 'failed', 'failed', 'failed'])
+    expect(
+      await eventually(
+        () => caller.credits(),
+        ({ held_usd }) => held_usd === '0.000000000',
+      ),
+    ).toMatchObject({
+      settled_usd: '0.040000000',
+    })
+    expect(await survivor.verify()).toMatchObject({ ok: true, pending: 0 })
+  })
+
+  it('take over from one that is frozen; when it wakes, what it writes is too late', async () => {
+    const victim = await startVictim()
+    const caller = await survivor.caller('1')
+    const there = at(victim, caller)
+    const stream = await there.stream('[[delay:40ms]] [[tokens:60]] Hello')
+    await stream.readUntil('content')
+    const made = await there.send('/v1/videos', { ...film, prompt: 'a hill' })
+    victim.process.kill('SIGSTOP')
+    expect(await caller.jobWhen(stream.job_id)).toMatchObject({ status: 'failed', billing: { status: 'released' } })
+    victim.process.kill('SIGCONT')
+    await stream.readUntil()
+    expect(stream.text).not.toContain('[DONE]')
+    expect(stream.events.at(-1)).toHaveProperty('error')
+    expect(await caller.jobWhen(made.json.id)).toMatchObject({ status: 'completed' })
+    // Alive again, it takes work as before.
+    expect((await there.chat('Hello')).status).toBe(200)
+    expect(
+      await eventually(
+        () => caller.credits(),
+        ({ held_usd }) => held_usd === '0.000000000',
+      ),
+    ).toBeTruthy()
+    expect(await caller.job(stream.job_id)).toMatchObject({ status: 'failed', billing: { cost_usd: '0.000000000' } })
+    expect(await survivor.verify()).toMatchObject({ ok: true, pending: 0 })
+  })
+})
