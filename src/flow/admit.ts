@@ -66,7 +66,12 @@ export function admit(services: Services, caller: Caller, demand: Demand): Admit
 
 const ascending = (one: NanoUsd, other: NanoUsd) => Number(one - other)
 
-function findOffers(services: Services, caller: Caller, { operation, model }: Demand): readonly Offer[] {
+/** The offers of a model that this key may call, in routing order. Throws Failure model_not_found and model_not_allowed. */
+export function findOffers(
+  services: Services,
+  caller: Caller,
+  { operation, model }: Pick<Demand, 'operation' | 'model'>,
+): readonly Offer[] {
   const found = lookUp(services.registry(), model, operation)
   if (!found.found) throw notFound(model, operation, found)
   const name = found.offers[0]?.model ?? model

@@ -55,6 +55,10 @@ export const CATALOG: readonly RouteEntry[] = [
     ['GET', '/v1/models', 'The models that the key may call, with limits and prices'],
     ['GET', '/v1/models/*id', 'One model'],
   ]),
+  ...table('Models in Anthropic’s format', 'caller', [
+    ['POST', '/v1/messages', 'Text: one answer, or a stream of events', { body: JSON_BODY, answers: STREAMED }],
+    ['POST', '/v1/messages/count_tokens', 'How many tokens a request would be', { body: JSON_BODY }],
+  ]),
   ...table('Jobs and credit', 'caller', [
     ['GET', '/v1/jobs', 'The account’s jobs, newest first'],
     ['GET', '/v1/jobs/:id', 'One job: status, usage, attempts, outputs, receipt'],

@@ -10,6 +10,10 @@ export function healthRoutes(
   { callers, metrics }: Pick<Services, 'callers' | 'metrics'>,
   isReady: () => boolean,
 ): void {
+  // Claude Code opens its connection with this before it sends anything.
+  router.head('/', async (context) => {
+    context.status = 200
+  })
   router.get('/healthz', async (context) => {
     context.body = { status: 'ok' }
   })

@@ -16,6 +16,8 @@ export interface AskedChat {
   model: string
   /** Checked, our own extensions taken out. */
   body: JsonObject
+  /** Of the caller's headers those that belong to the format. */
+  headers?: Record<string, string>
   extensions: Extensions
   /** 'chat.completions', 'messages', … */
   endpoint: string
