@@ -11,6 +11,7 @@ import { encodeDocument } from '../src/store/embedded/encode.ts'
 import { Engine } from '../src/store/embedded/engine.ts'
 import { startEmbeddedStore } from '../src/store/embedded/start.ts'
 import type { Document } from '../src/store/embedded/values.ts'
+import { raw_arrays } from '../src/store/embedded/wire.ts'
 
 const documents = Number(process.argv[2] ?? 100_000)
 const insert_batch = 1000
@@ -50,7 +51,7 @@ function engineAlone(data_dir: string): void {
   const run = (command: Document): Buffer => {
     const bytes = encodeDocument(command)
     const started = performance.now()
-    const answer = engine.run(decodeDocument(bytes, { raw_array: 'documents' }), 'bench', 1)
+    const answer = engine.run(decodeDocument(bytes, { raw_arrays }), 'bench', 1)
     engine.commit()
     spent += performance.now() - started
     return answer

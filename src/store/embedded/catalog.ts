@@ -60,6 +60,7 @@ export class Catalog {
 
   drop(collection: Collection): void {
     for (const index of collection.indexes.slice(1)) this.dropIndex(collection, index.name)
+    collection.forget()
     this.#storage.dropTable(collection.table)
     this.#storage.statement('delete from catalog_collections where id = ?').run(collection.id)
     const siblings = this.#databases.get(collection.database)

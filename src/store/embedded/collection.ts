@@ -5,13 +5,16 @@
 import { decodeDocument } from './decode.ts'
 import { describe } from './describe.ts'
 import { withIdFirst } from './document_id.ts'
-import { encodeDocument, max_document_bytes } from './encode.ts'
+import { max_document_bytes } from './encode.ts'
 import { CommandError } from './errors.ts'
 import { entriesOf } from './index_entries.ts'
 import { type Index, idIndex } from './index_spec.ts'
 import { encodeKey } from './keys.ts'
 import { expandedValues } from './paths.ts'
+import { Shelf } from './shelf.ts'
 import { bufferOf, type Storage } from './storage.ts'
+import { StoredDocument } from './stored.ts'
+import type { Update } from './update.ts'
 import type { Document } from './values.ts'
 
 export class Collection {
@@ -24,7 +27,10 @@ export class Collection {
   /** The top-level fields that any index but the first reads. */
   #heads: ReadonlySet<string> = new Set()
   readonly #storage: Storage
-  readonly #sql: { insert: string; replace: string; remove: string; by_id: string }
+  readonly #sql: { insert: string; replace: string; remove: string; by_id: string; by_row: string }
+  readonly #shelf = new Shelf()
+  /** Changed since the tables were written. */
+  readonly #unwritten = new Set<StoredDocument>()
   #count: number | undefined
 
   constructor(storage: Storage, id: number, database: string, name: string) {
@@ -39,6 +45,7 @@ export class Collection {
       replace: `update ${this.table} set doc = ? where row = ?`,
       remove: `delete from ${this.table} where row = ?`,
       by_id: `select row, doc from ${this.table} where id_key = ?`,
+      by_row: `select id_key, doc from ${this.table} where row = ?`,
     }
   }
 
@@ -71,15 +78,41 @@ export class Collection {
     return Math.round(average * this.count)
   }
 
-  byId(id_key: Buffer): { row: number; bytes: Buffer } | undefined {
+  /** To read or to change; `id` is no array, regex or missing value, which stand for others than themselves. */
+  byId(id: unknown): StoredDocument | undefined {
+    const id_key = encodeKey(id)
+    const id_text = id_key.toString('latin1')
+    const kept = this.#shelf.byId(id_text)
+    if (kept !== undefined) return kept
     const found = this.#storage.statement(this.#sql.by_id).get(id_key) as unknown as [number, Uint8Array] | undefined
-    return found && { row: found[0], bytes: bufferOf(found[1]) }
+    return found && new StoredDocument(found[0], id_text, bufferOf(found[1]))
   }
 
-  byRow(row: number): Buffer | undefined {
-    const sql = `select doc from ${this.table} where row = ?`
-    const found = this.#storage.statement(sql).get(row) as unknown as [Uint8Array] | undefined
-    return found && bufferOf(found[0])
+  byRow(row: number): StoredDocument | undefined {
+    const kept = this.#shelf.byRow(row)
+    if (kept !== undefined) return kept
+    const found = this.#storage.statement(this.#sql.by_row).get(row) as unknown as [Uint8Array, Uint8Array] | undefined
+    return found && new StoredDocument(row, bufferOf(found[0]).toString('latin1'), bufferOf(found[1]))
+  }
+
+  bytesOf(row: number): Buffer | undefined {
+    return this.byRow(row)?.encode()
+  }
+
+  /** Writes what has changed into the table, so that sqlite's own reading sees it. */
+  write(): void {
+    for (const stored of this.#unwritten) this.#write(stored)
+    this.#unwritten.clear()
+  }
+
+  /** Lets go of what is kept in memory: the table is about to go. */
+  forget(): void {
+    this.#unwritten.clear()
+    this.#shelf.clear()
+  }
+
+  #write(stored: StoredDocument): void {
+    this.#storage.statement(this.#sql.replace).run(stored.settle(), stored.row)
   }
 
   /** Adds one document given as BSON; answers its `_id`. Throws DuplicateKey and the errors of a malformed document. */
@@ -87,46 +120,68 @@ export class Collection {
     const { bytes, id } = withIdFirst(given)
     if (bytes.length > max_document_bytes) throw tooLarge(bytes.length)
     const id_key = encodeKey(id)
-    const entries = this.#entriesOf(bytes)
+    const entries = this.#entriesOf(decodeDocument(bytes, { only: this.#heads }))
     for (const { index, keys } of entries) {
       for (const key of keys) {
         if (!index.unique || this.#holder(index, key) === undefined) continue
-        if (this.byId(id_key) !== undefined) throw this.#duplicate(this.indexes[0] as Index, { _id: id })
+        if (this.byId(id) !== undefined) throw this.#duplicate(this.indexes[0] as Index, { _id: id })
         throw this.#duplicate(index, decodeDocument(bytes))
       }
     }
     const { changes, lastInsertRowid } = this.#storage.statement(this.#sql.insert).run(id_key, bytes)
     if (changes === 0) throw this.#duplicate(this.indexes[0] as Index, { _id: id })
-    for (const { index, keys } of entries) this.#addEntries(index, keys, Number(lastInsertRowid))
+    const row = Number(lastInsertRowid)
+    for (const { index, keys } of entries) this.#addEntries(index, keys, row)
     if (this.#count !== undefined) this.#count++
+    // What was just made is often changed soon. The bytes given are part of a message, which must not be held by them.
+    this.#keep(new StoredDocument(row, id_key.toString('latin1'), Buffer.from(bytes)))
     return id
   }
 
-  /**
-   * Puts new content in a document's place. `heads` are the top-level fields that may have changed; undefined means any.
-   * Answers whether the bytes differ. Throws DuplicateKey, and then nothing has changed.
-   */
-  replace(row: number, before: Buffer, document: Document, heads: ReadonlySet<string> | undefined): boolean {
-    const bytes = encodeDocument(document)
-    if (bytes.length > max_document_bytes) throw tooLarge(bytes.length)
-    if (bytes.equals(before)) return false
-    const moves = this.#moves(row, before, document, heads)
-    this.#storage.statement(this.#sql.replace).run(bytes, row)
-    for (const { index, gone, added } of moves) {
-      this.#removeEntries(index, gone, row)
-      this.#addEntries(index, added, row)
+  /** Answers whether the update made a difference. Throws its errors and DuplicateKey, and then nothing has changed. */
+  change(stored: StoredDocument, update: Update): boolean {
+    const touched = this.indexes.slice(1).filter((index) => mayTouch(update, index))
+    const before = touched.map((index) => entriesOf(index, stored.with(index.heads)).keys)
+    let moves: Move[]
+    try {
+      if (!stored.apply(update)) return false
+      checkLength(stored, update)
+      moves = touched.map((index, at) => this.#move(index, stored, before[at] ?? []))
+    } catch (error) {
+      stored.takeBack()
+      throw error
     }
+    stored.keep(update)
+    for (const { index, gone, added } of moves) {
+      this.#removeEntries(index, gone, stored.row)
+      this.#addEntries(index, added, stored.row)
+    }
+    this.#unwritten.add(stored)
+    this.#storage.writeLater(this)
+    this.#keep(stored)
     return true
   }
 
-  remove(row: number, bytes: Buffer): void {
-    for (const { index, keys } of this.#entriesOf(bytes)) this.#removeEntries(index, keys, row)
-    this.#storage.statement(this.#sql.remove).run(row)
+  remove(stored: StoredDocument): void {
+    this.#shelf.remove(stored)
+    this.#unwritten.delete(stored)
+    for (const { index, keys } of this.#entriesOf(stored.with(this.#heads))) {
+      this.#removeEntries(index, keys, stored.row)
+    }
+    this.#storage.statement(this.#sql.remove).run(stored.row)
     if (this.#count !== undefined) this.#count--
+  }
+
+  /** What leaves the shelf for it is written first: from then on the table is the only one to know it. */
+  #keep(stored: StoredDocument): void {
+    for (const gone of this.#shelf.keep(stored)) {
+      if (this.#unwritten.delete(gone)) this.#write(gone)
+    }
   }
 
   /** Writes the entries of a new index for all documents. Throws DuplicateKey. */
   fillIndex(index: Index): void {
+    this.write()
     const rows = this.#storage.statement(`select row, doc from ${this.table} order by row`).iterate()
     for (const found of rows) {
       const [row, bytes] = found as unknown as [number, Uint8Array]
@@ -140,9 +195,7 @@ export class Collection {
     }
   }
 
-  #entriesOf(bytes: Buffer): { index: Index; keys: Buffer[] }[] {
-    if (this.indexes.length === 1) return []
-    const document = decodeDocument(bytes, { only: this.#heads })
+  #entriesOf(document: Document): { index: Index; keys: Buffer[] }[] {
     return this.indexes.slice(1).map((index) => {
       const { keys, multikey } = entriesOf(index, document)
       this.#noteMultikey(index, multikey)
@@ -150,23 +203,18 @@ export class Collection {
     })
   }
 
-  /** What a change of content does to each index, checked against the unique ones before anything is written. */
-  #moves(row: number, before: Buffer, document: Document, heads: ReadonlySet<string> | undefined) {
-    const touched = this.indexes.slice(1).filter((index) => heads === undefined || !index.heads.isDisjointFrom(heads))
-    if (touched.length === 0) return []
-    const old = decodeDocument(before, { only: new Set(touched.flatMap((index) => [...index.heads])) })
-    return touched.map((index) => {
-      const old_keys = entriesOf(index, old).keys
-      const { keys, multikey } = entriesOf(index, document)
-      this.#noteMultikey(index, multikey)
-      const added = keys.filter((key) => !old_keys.some((other) => other.equals(key)))
-      const gone = old_keys.filter((key) => !keys.some((other) => other.equals(key)))
-      for (const key of index.unique ? added : []) {
-        const holder = this.#holder(index, key)
-        if (holder !== undefined && holder !== row) throw this.#duplicate(index, document)
-      }
-      return { index, gone, added }
-    })
+  /** What a change of content does to an index, checked if it is a unique one. */
+  #move(index: Index, stored: StoredDocument, before: readonly Buffer[]): Move {
+    const document = stored.with(index.heads)
+    const { keys, multikey } = entriesOf(index, document)
+    this.#noteMultikey(index, multikey)
+    const added = keys.filter((key) => !before.some((other) => other.equals(key)))
+    const gone = before.filter((key) => !keys.some((other) => other.equals(key)))
+    for (const key of index.unique ? added : []) {
+      const holder = this.#holder(index, key)
+      if (holder !== undefined && holder !== stored.row) throw this.#duplicate(index, document)
+    }
+    return { index, gone, added }
   }
 
   #holder(index: Index, key: Buffer): number | undefined {
@@ -198,6 +246,18 @@ export class Collection {
     const message = `E11000 duplicate key error collection: ${this.namespace} index: ${index.name} dup key: ${describe(values)}`
     return new CommandError('DuplicateKey', message, { keyPattern: index.spec.key, keyValue: values })
   }
+}
+
+type Move = { index: Index; gone: Buffer[]; added: Buffer[] }
+
+const mayTouch = (update: Update, index: Index): boolean =>
+  update.replacement || !index.heads.isDisjointFrom(update.heads)
+
+/** Encodes only where the document could have become too large. */
+function checkLength(stored: StoredDocument, update: Update): void {
+  if (stored.length_max + update.growth_max <= max_document_bytes) return
+  const { length } = stored.encode()
+  if (length > max_document_bytes) throw tooLarge(length)
 }
 
 const tooLarge = (length: number): CommandError =>

@@ -18,8 +18,8 @@ export class RawDocument {
 export type DecodeOptions = {
   /** Decode only these top-level fields. */
   only?: ReadonlySet<string> | undefined
-  /** Leave the documents of this top-level array as bytes (`insert` carries them so to the file). */
-  raw_array?: string | undefined
+  /** Leave the documents of these top-level arrays as bytes (`insert` carries them so to the file). */
+  raw_arrays?: ReadonlySet<string> | undefined
 }
 
 const max_depth = 180
@@ -29,11 +29,11 @@ export function decodeDocument(bytes: Buffer, options: DecodeOptions = {}): Docu
   checkLength(bytes, 0, bytes.length)
   const cursor: Cursor = { bytes, at: 4 }
   const document: Document = {}
-  const { only, raw_array } = options
+  const { only, raw_arrays } = options
   for (let type = bytes[cursor.at++]; type !== 0 && type !== undefined; type = bytes[cursor.at++]) {
     const name = readName(cursor)
     if (only !== undefined && !only.has(name)) skipValue(cursor, type)
-    else if (type === 4 && name === raw_array) document[name] = readRawArray(cursor)
+    else if (type === 4 && raw_arrays?.has(name)) document[name] = readRawArray(cursor)
     else setField(document, name, readValue(cursor, type, 1))
   }
   if (cursor.at !== bytes.length) throw badValue('Invalid BSON: a document ends before its length says')

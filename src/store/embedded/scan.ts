@@ -79,6 +79,7 @@ class PlanScan implements RowSource {
 
   /** From the position on: row -1 at a range's edge comes before every row that has the edge as its key. */
   #open(): Iterator<unknown> | undefined {
+    this.#collection.write()
     const { index, ranges, reverse } = this.#plan
     if (index === undefined) {
       if (this.#range > 0) return undefined

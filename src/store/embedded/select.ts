@@ -2,12 +2,12 @@
 import type { Collection } from './collection.ts'
 import { decodeDocument } from './decode.ts'
 import { CommandError } from './errors.ts'
-import { encodeKey } from './keys.ts'
 import { choosePlans, type SortField } from './plan.ts'
 import type { Filter } from './query.ts'
 import { openScan, type Row, type RowSource } from './scan.ts'
 import { headsOfSort, Sorter, sortKey } from './sort.ts'
 import type { Storage } from './storage.ts'
+import type { StoredDocument } from './stored.ts'
 import { typeOf } from './values.ts'
 
 export type Query = {
@@ -36,17 +36,53 @@ export function select(storage: Storage, collection: Collection, query: Query): 
 }
 
 /** The one document of `{ _id: <value> }`, the commonest query; undefined for any other filter, null when none matches. */
-export function selectById(storage: Storage, collection: Collection, filter: Filter): Row | null | undefined {
+export function selectById(
+  storage: Storage,
+  collection: Collection,
+  filter: Filter,
+): StoredDocument | null | undefined {
   const by_id = filter.predicates.find(({ path, operator }) => path === '_id' && operator === '$eq')
-  if (by_id === undefined) return undefined
-  const type = typeOf(by_id.operand)
-  if (type === 'array' || type === 'regex' || type === 'undefined') return undefined
-  const found = collection.byId(encodeKey(by_id.operand))
+  if (by_id === undefined || !namesOne(by_id.operand)) return undefined
+  const found = collection.byId(by_id.operand)
   if (found === undefined) return null
   storage.counters.keys_examined++
   storage.counters.documents_examined++
   if (filter.complete && filter.predicates.length === 1) return found
-  return filter.test(decodeDocument(found.bytes, { only: filter.fields })) ? found : null
+  return filter.test(found.with(filter.fields)) ? found : null
+}
+
+/** The documents of `{ _id: { $in: [...] } }`, in any order; undefined for any other filter. */
+export function selectByIds(
+  storage: Storage,
+  collection: Collection,
+  filter: Filter,
+): Iterable<StoredDocument> | undefined {
+  const by_ids = filter.predicates.find(({ path, operator }) => path === '_id' && operator === '$in')
+  if (by_ids === undefined || !Array.isArray(by_ids.operand) || !by_ids.operand.every(namesOne)) return undefined
+  return named(storage, collection, filter, by_ids.operand)
+}
+
+function* named(
+  storage: Storage,
+  collection: Collection,
+  filter: Filter,
+  ids: readonly unknown[],
+): Generator<StoredDocument> {
+  const seen = new Set<number>()
+  for (const id of ids) {
+    const found = collection.byId(id)
+    if (found === undefined || seen.has(found.row)) continue
+    seen.add(found.row)
+    storage.counters.keys_examined++
+    storage.counters.documents_examined++
+    if (filter.test(found.with(filter.fields))) yield found
+  }
+}
+
+/** Whether a value can only be equal to itself, so that one document at most has it as its `_id`. */
+function namesOne(value: unknown): boolean {
+  const type = typeOf(value)
+  return type !== 'array' && type !== 'regex' && type !== 'undefined'
 }
 
 export function* rowsOf(source: RowSource): Generator<Row> {
@@ -108,7 +144,7 @@ class Sorted implements RowSource {
 
   next(): Row | undefined {
     for (let row = this.#rows[this.#at++]; row !== undefined; row = this.#rows[this.#at++]) {
-      const bytes = this.#collection.byRow(row)
+      const bytes = this.#collection.bytesOf(row)
       if (bytes !== undefined) return { row, bytes }
     }
     return undefined

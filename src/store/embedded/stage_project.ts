@@ -4,7 +4,7 @@ import { compileExpression, type Expression, type ExpressionScope } from './expr
 import { splitPath } from './paths.ts'
 import { compileProjection } from './projection.ts'
 import type { Stage } from './stages.ts'
-import { placeOf } from './update_paths.ts'
+import { placeOf, setAt } from './update_paths.ts'
 import { copyValue, type Document, getField, isDocument, numberOf, setField } from './values.ts'
 
 type Computed = { path: string; value: Expression }
@@ -89,7 +89,7 @@ function compute(document: Document, target: Document, computed: readonly Comput
       // The branch is shared with the document that came in, which others may still read.
       const branch = copyValue(getField(target, head))
       setField(target, head, isDocument(branch) ? branch : {})
-      placeOf(target, path, true)?.set(value)
+      setAt(placeOf(target, path), value)
     }
   }
   return target

@@ -11,6 +11,11 @@ export type SyncMode = 'normal' | 'full'
 /** What reading has cost, for tests and benches that must know whether an index was used. */
 export type ReadCounters = { keys_examined: number; documents_examined: number }
 
+/** What keeps changes in memory until they have to be in the tables: for a scan, or for the commit. */
+export interface Writer {
+  write(): void
+}
+
 /** 16 MB of log: sqlite's own 1000 pages write the pages that every request changes back four times as often. */
 const checkpoint_pages = 4000
 
@@ -18,6 +23,7 @@ export class Storage {
   readonly #database: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
   readonly counters: ReadCounters = { keys_examined: 0, documents_examined: 0 }
+  readonly #writers = new Set<Writer>()
   #open = false
   #commits = 0
   #commits_seen = 0
@@ -71,8 +77,15 @@ export class Storage {
     this.#open = true
   }
 
+  /** Has its `write` called before the open transaction is committed. */
+  writeLater(writer: Writer): void {
+    this.#writers.add(writer)
+  }
+
   commit(): void {
     if (!this.#open) return
+    for (const writer of this.#writers) writer.write()
+    this.#writers.clear()
     this.statement('commit').run()
     this.#open = false
     this.#commits++
@@ -81,6 +94,7 @@ export class Storage {
   /** Undoes the open transaction. sqlite may have done so itself (a full disk): then there is nothing left to undo. */
   rollback(): void {
     this.#open = false
+    this.#writers.clear()
     if (this.#database.isTransaction) this.#database.exec('rollback')
   }
 

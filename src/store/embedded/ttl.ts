@@ -24,7 +24,10 @@ function deleteBy(engine: Engine, collection: Collection, index: Index, now: num
   const before = new Date(now - index.expire_after_seconds * 1000)
   const rows = expired(engine, collection, index, before)
   if (rows.length > 0) engine.storage.begin()
-  for (const { row, bytes } of rows) collection.remove(row, bytes)
+  for (const { row } of rows) {
+    const stored = collection.byRow(row)
+    if (stored !== undefined) collection.remove(stored)
+  }
   return rows.length
 }
 

@@ -5,27 +5,44 @@
 import { equalValues } from './compare.ts'
 import { describe } from './describe.ts'
 import { badValue, CommandError } from './errors.ts'
-import { headOf, splitPath } from './paths.ts'
+import { headOf, isIndex, splitPath } from './paths.ts'
 import { operators } from './update_operators.ts'
 import { copyValue, type Document, getField, isDocument, setField } from './values.ts'
 
-export type Update = {
-  /** Changes the document, or answers the one to put in its place. `inserting`: it is being made by an upsert. */
-  apply: (document: Document, inserting: boolean) => Document
-  /** The top-level fields it may change; undefined for any. */
-  heads: ReadonlySet<string> | undefined
-  replacement: boolean
+export type OperatorUpdate = {
+  replacement: false
+  /** Changes the document; answers whether it is another now. `inserting`: it is being made by an upsert. */
+  apply: (document: Document, inserting: boolean) => boolean
+  /** The top-level fields it may change. */
+  heads: ReadonlySet<string>
+  /** By how many bytes of BSON it can lengthen a document, at most. */
+  growth_max: number
 }
 
-/** Throws FailedToParse, BadValue or ConflictingUpdateOperators for what cannot be carried out on any document. */
-export function compileUpdate(update: unknown): Update {
+export type Replacement = {
+  replacement: true
+  /** The document to put in another's place. */
+  make: (document: Document) => Document
+  growth_max: number
+}
+
+export type Update = OperatorUpdate | Replacement
+
+/** An element that an operator makes is at most this many times as long as the element of the update that asks for it. */
+const growth_factor = 8
+
+/**
+ * `length`: of the update as BSON, where it is known. Throws FailedToParse, BadValue or ConflictingUpdateOperators for
+ * what cannot be carried out on any document.
+ */
+export function compileUpdate(update: unknown, length = Number.POSITIVE_INFINITY): Update {
   if (Array.isArray(update)) throw badValue('Update pipelines are not supported by this store')
   if (!isDocument(update)) throw new CommandError('FailedToParse', 'Update argument must be an object')
   const [first] = Object.keys(update)
-  return first?.startsWith('$') ? compileOperators(update) : compileReplacement(update)
+  return first?.startsWith('$') ? compileOperators(update, length) : compileReplacement(update, length)
 }
 
-function compileReplacement(update: Document): Update {
+function compileReplacement(update: Document, length: number): Replacement {
   for (const key of Object.keys(update)) {
     if (!key.startsWith('$')) continue
     throw new CommandError(
@@ -33,7 +50,7 @@ function compileReplacement(update: Document): Update {
       `The dollar ($) prefixed field '${key}' is not allowed in the context of an update's replacement document.`,
     )
   }
-  const apply = (document: Document): Document => {
+  const make = (document: Document): Document => {
     const replaced: Document = {}
     const id = document._id ?? update._id
     if (id !== undefined) replaced._id = id
@@ -41,12 +58,12 @@ function compileReplacement(update: Document): Update {
     if (update._id !== undefined && !equalValues(update._id, id)) throw immutableId()
     return replaced
   }
-  return { apply, heads: undefined, replacement: true }
+  return { replacement: true, make, growth_max: length }
 }
 
-type Change = { path: string; on_insert_only: boolean; apply: (document: Document) => void }
+type Change = { path: string; on_insert_only: boolean; apply: (document: Document) => boolean }
 
-function compileOperators(update: Document): Update {
+function compileOperators(update: Document, length: number): OperatorUpdate {
   const changes: Change[] = []
   for (const name of Object.keys(update)) {
     const operator = operators[name]
@@ -68,12 +85,16 @@ function compileOperators(update: Document): Update {
       changes.push({ path, on_insert_only: name === '$setOnInsert', apply: operator(path, fields[path]) })
     }
   }
-  checkConflicts(changes.map((change) => change.path))
-  const heads = new Set(changes.map((change) => headOf(change.path)))
+  const paths = changes.map((change) => change.path)
+  const heads = new Set(paths.map(headOf))
+  if (heads.size < paths.length) checkConflicts(paths)
+  // A number in a path may be the place in an array that is filled up with nulls before it.
+  const fills = paths.some((path) => path.includes('.') && splitPath(path).some(isIndex))
   return {
+    replacement: false,
     apply: (document, inserting) => applyChanges(changes, heads, document, inserting),
     heads,
-    replacement: false,
+    growth_max: fills ? Number.POSITIVE_INFINITY : length * growth_factor,
   }
 }
 
@@ -82,13 +103,16 @@ function applyChanges(
   heads: ReadonlySet<string>,
   document: Document,
   inserting: boolean,
-): Document {
+): boolean {
   const id = heads.has('_id') ? copyValue(document._id) : undefined
-  for (const change of changes) if (inserting || !change.on_insert_only) change.apply(document)
+  let changed = false
+  for (const change of changes) {
+    if ((inserting || !change.on_insert_only) && change.apply(document)) changed = true
+  }
   if (id !== undefined && !(getField(document, '_id') !== undefined && equalValues(document._id, id))) {
     throw immutableId()
   }
-  return document
+  return changed
 }
 
 const immutableId = (): CommandError =>
@@ -113,7 +137,6 @@ function checkPath(path: string): void {
 }
 
 function checkConflicts(paths: string[]): void {
-  if (paths.length < 2) return
   const sorted = paths.map((path) => `${path}.`).sort()
   for (let index = 1; index < sorted.length; index++) {
     const before = sorted[index - 1] as string

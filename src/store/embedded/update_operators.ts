@@ -6,17 +6,17 @@ import { isOperatorDocument } from './conditions.ts'
 import { describe } from './describe.ts'
 import { badValue, CommandError } from './errors.ts'
 import { compileFilter } from './query.ts'
-import { placeOf } from './update_paths.ts'
+import { existingPlace, placeOf, setAt, unsetAt, valueAt } from './update_paths.ts'
 import { copyValue, type Document, isDocument, isNumeric, numberOf, typeOf } from './values.ts'
 
-type Operator = (path: string, operand: unknown) => (document: Document) => void
+/** The change answers whether it made a difference. Done twice to equal documents it does the same. */
+type Operator = (path: string, operand: unknown) => (document: Document) => boolean
 
-const set: Operator = (path, operand) => (document) => {
-  placeOf(document, path, true)?.set(copyValue(operand))
-}
+const set: Operator = (path, operand) => (document) => setAt(placeOf(document, path), copyValue(operand))
 
 const unset: Operator = (path) => (document) => {
-  placeOf(document, path, false)?.unset()
+  const place = existingPlace(document, path)
+  return place !== undefined && unsetAt(place)
 }
 
 const increment: Operator = (path, operand) => {
@@ -27,12 +27,9 @@ const increment: Operator = (path, operand) => {
     )
   }
   return (document) => {
-    const place = placeOf(document, path, true)
-    const value = place?.get()
-    if (value === undefined) {
-      place?.set(operand)
-      return
-    }
+    const place = placeOf(document, path)
+    const value = valueAt(place)
+    if (value === undefined) return setAt(place, operand)
     if (!isNumeric(value)) {
       throw new CommandError(
         'TypeMismatch',
@@ -45,7 +42,7 @@ const increment: Operator = (path, operand) => {
         `Failed to apply $inc operations to current value ((NumberLong)${value}) for document {_id: ${describe(document._id)}}`,
       )
     }
-    place?.set(sum)
+    return setAt(place, sum)
   }
 }
 
@@ -54,19 +51,20 @@ const keepBy =
   (direction: 1 | -1): Operator =>
   (path, operand) =>
   (document) => {
-    const place = placeOf(document, path, true)
-    const value = place?.get()
-    if (value === undefined || compareValues(operand, value) * direction < 0) place?.set(copyValue(operand))
+    const place = placeOf(document, path)
+    const value = valueAt(place)
+    const better = value === undefined || compareValues(operand, value) * direction < 0
+    return better && setAt(place, copyValue(operand))
   }
 
 const push: Operator = (path, operand) => {
   const { values, slice } = readPush(operand)
   return (document) => {
-    const place = placeOf(document, path, true)
-    const array = place?.get() ?? []
+    const place = placeOf(document, path)
+    const array = valueAt(place) ?? []
     if (!Array.isArray(array)) throw notArray(document, path, array)
-    array.push(...values.map(copyValue))
-    place?.set(slice === undefined ? array : slice < 0 ? array.slice(slice) : array.slice(0, slice))
+    const longer = [...array, ...values.map(copyValue)]
+    return setAt(place, slice === undefined ? longer : slice < 0 ? longer.slice(slice) : longer.slice(0, slice))
   }
 }
 
@@ -85,11 +83,12 @@ function readPush(operand: unknown): { values: unknown[]; slice: number | undefi
 const pull: Operator = (path, operand) => {
   const matches = pullTest(operand)
   return (document) => {
-    const place = placeOf(document, path, false)
-    const array = place?.get()
-    if (array === undefined) return
+    const place = existingPlace(document, path)
+    const array = place && valueAt(place)
+    if (place === undefined || array === undefined) return false
     if (!Array.isArray(array)) throw badValue('Cannot apply $pull to a non-array value')
-    place?.set(array.filter((value) => !matches(value)))
+    const left = array.filter((value) => !matches(value))
+    return left.length < array.length && setAt(place, left)
   }
 }
 
@@ -113,13 +112,14 @@ function pullTest(operand: unknown): (value: unknown) => boolean {
 const addToSet: Operator = (path, operand) => {
   const values = isOperatorDocument(operand) ? eachOf(operand) : [operand]
   return (document) => {
-    const place = placeOf(document, path, true)
-    const array = place?.get() ?? []
+    const place = placeOf(document, path)
+    const array = valueAt(place) ?? []
     if (!Array.isArray(array)) throw notArray(document, path, array)
+    const longer = [...array]
     for (const value of values) {
-      if (!array.some((other) => equalValues(other, value))) array.push(copyValue(value))
+      if (!longer.some((other) => equalValues(other, value))) longer.push(copyValue(value))
     }
-    place?.set(array)
+    return setAt(place, longer)
   }
 }
 
@@ -135,10 +135,8 @@ const currentDate: Operator = (path, operand) => {
   if (type !== 'date' && type !== 'timestamp') {
     throw badValue("The '$currentDate' operand must be true or { $type: 'date' | 'timestamp' }")
   }
-  return (document) => {
-    const now = type === 'date' ? new Date() : new Timestamp({ t: Math.floor(Date.now() / 1000), i: 1 })
-    placeOf(document, path, true)?.set(now)
-  }
+  const now = type === 'date' ? new Date() : new Timestamp({ t: Math.floor(Date.now() / 1000), i: 1 })
+  return (document) => setAt(placeOf(document, path), now)
 }
 
 const notArray = (document: Document, path: string, value: unknown): CommandError =>

@@ -3,47 +3,64 @@
 import { describe } from './describe.ts'
 import { CommandError } from './errors.ts'
 import { isIndex, splitPath } from './paths.ts'
+import { sameValue } from './same.ts'
 import { type Document, getField, isDocument, setField } from './values.ts'
 
 /** Where a path ends: a field of a document or an element of an array. */
-export type Place = { get: () => unknown; set: (value: unknown) => void; unset: () => void }
+export type Place = { holder: Document | unknown[]; last: string }
 
 const max_padding = 1_500_000
 
-/** The place a path leads to; with `make`, missing documents on the way are made, else undefined if one is missing. */
-export function placeOf(document: Document, path: string, make: boolean): Place | undefined {
+/** The place a path leads to; missing documents on the way are made. Throws PathNotViable where none can be. */
+export function placeOf(document: Document, path: string): Place {
   const parts = splitPath(path)
   let holder: Document | unknown[] = document
   for (let index = 0; index < parts.length - 1; index++) {
     const part = parts[index] as string
     let next = read(holder, part)
     if (next === undefined) {
-      if (!make) return undefined
       next = {}
       write(holder, part, next)
-    } else if (!isDocument(next) && !Array.isArray(next)) {
-      if (!make) return undefined
-      throw notViable(parts[index + 1] as string, part, next)
-    }
+    } else if (!isHolder(next)) throw notViable(parts[index + 1] as string, part, next)
     holder = next as Document | unknown[]
   }
   const last = parts[parts.length - 1] as string
-  if (Array.isArray(holder) && !isIndex(last)) {
-    if (!make) return undefined
-    throw notViable(last, parts[parts.length - 2] ?? '', holder)
-  }
-  return placeIn(holder, last)
+  if (Array.isArray(holder) && !isIndex(last)) throw notViable(last, parts[parts.length - 2] ?? '', holder)
+  return { holder, last }
 }
 
-function placeIn(holder: Document | unknown[], last: string): Place {
-  return {
-    get: () => read(holder, last),
-    set: (value) => write(holder, last, value),
-    unset: () => {
-      if (!Array.isArray(holder)) delete holder[last]
-      else if (Number(last) < holder.length) holder[Number(last)] = null
-    },
+/** The place a path leads to, undefined if something is missing on the way. Changes nothing. */
+export function existingPlace(document: Document, path: string): Place | undefined {
+  const parts = splitPath(path)
+  let holder: Document | unknown[] = document
+  for (let index = 0; index < parts.length - 1; index++) {
+    const next = read(holder, parts[index] as string)
+    if (!isHolder(next)) return undefined
+    holder = next
   }
+  const last = parts[parts.length - 1] as string
+  return Array.isArray(holder) && !isIndex(last) ? undefined : { holder, last }
+}
+
+const isHolder = (value: unknown): value is Document | unknown[] => Array.isArray(value) || isDocument(value)
+
+export const valueAt = ({ holder, last }: Place): unknown => read(holder, last)
+
+/** Answers whether it is another value now. */
+export function setAt({ holder, last }: Place, value: unknown): boolean {
+  const before = read(holder, last)
+  if (before !== undefined && sameValue(before, value)) return false
+  write(holder, last, value)
+  return true
+}
+
+/** Removes a field; an element of an array becomes null. Answers whether there was one. */
+export function unsetAt({ holder, last }: Place): boolean {
+  if (!Array.isArray(holder)) return Object.hasOwn(holder, last) && delete holder[last]
+  const at = Number(last)
+  if (at >= holder.length || holder[at] === null) return false
+  holder[at] = null
+  return true
 }
 
 function read(holder: Document | unknown[], part: string): unknown {

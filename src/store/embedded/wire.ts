@@ -12,6 +12,9 @@ const op_msg = 2013
 const header_bytes = 16
 export const max_message_bytes = 48_000_000
 
+/** Documents of these are decoded one by one, when their turn comes, or not at all. */
+export const raw_arrays: ReadonlySet<string> = new Set(['documents', 'updates'])
+
 const checksum_present = 1
 const more_to_come = 2
 /** The lower sixteen flags must be understood by whoever reads a message. */
@@ -83,14 +86,14 @@ function readMessage(message: Buffer): Request {
     const length = message.readInt32LE(at)
     if (length < 5 || at + length > end) throw badValue('A section runs past the end of its message')
     const section = message.subarray(at, at + length)
-    if (kind === 0) command = decodeDocument(section, { raw_array: 'documents' })
+    if (kind === 0) command = decodeDocument(section, { raw_arrays })
     else if (kind === 1) sequences.push(readSequence(section))
     else throw badValue(`Unknown section kind ${kind}`)
     at += length
   }
   if (command === undefined) throw badValue('The message has no body')
   for (const { name, documents } of sequences) {
-    command[name] = name === 'documents' ? documents : documents.map(({ bytes }) => decodeDocument(bytes))
+    command[name] = raw_arrays.has(name) ? documents : documents.map(({ bytes }) => decodeDocument(bytes))
   }
   return {
     id: requestId(message),

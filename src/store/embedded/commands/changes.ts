@@ -3,64 +3,60 @@
 import { ObjectId } from 'bson'
 import type { Collection } from '../collection.ts'
 import { isOperatorDocument } from '../conditions.ts'
-import { decodeDocument } from '../decode.ts'
 import { encodeDocument } from '../encode.ts'
 import type { Context } from '../engine.ts'
 import type { SortField } from '../plan.ts'
 import type { Filter } from '../query.ts'
-import type { Row } from '../scan.ts'
-import { rowsOf, select, selectById } from '../select.ts'
+import { rowsOf, select, selectById, selectByIds } from '../select.ts'
+import type { StoredDocument } from '../stored.ts'
 import type { Update } from '../update.ts'
-import { placeOf } from '../update_paths.ts'
+import { placeOf, setAt } from '../update_paths.ts'
 import { type Document, isDocument, typeOf } from '../values.ts'
 
 /**
- * All rows are found before the first is given, so that no change moves a row back into the reader's way; of many, only
- * the numbers are kept.
+ * All are found before the first is given, so that no change moves one back into the reader's way; of many, only the row
+ * numbers are kept.
  */
-export function* findRows(
+export function* findToChange(
   context: Context,
   collection: Collection,
   filter: Filter,
   sort: SortField[],
   multi: boolean,
-): Generator<Row> {
+): Generator<StoredDocument> {
   const one = selectById(context.storage, collection, filter)
   if (one !== undefined) {
     if (one !== null) yield one
     return
   }
-  const limit = multi ? Number.POSITIVE_INFINITY : 1
-  const query = { filter, sort, skip: 0, limit, deadline: context.deadline }
-  const found = rowsOf(select(context.storage, collection, query))
-  if (!multi) {
-    const [row] = [...found]
-    if (row !== undefined) yield row
+  const named = multi ? selectByIds(context.storage, collection, filter) : undefined
+  if (named !== undefined) {
+    yield* named
     return
   }
+  const limit = multi ? Number.POSITIVE_INFINITY : 1
+  const query = { filter, sort, skip: 0, limit, deadline: context.deadline }
   const numbers: number[] = []
-  for (const { row } of found) numbers.push(row)
+  for (const { row } of rowsOf(select(context.storage, collection, query))) numbers.push(row)
   for (const row of numbers) {
-    const bytes = collection.byRow(row)
-    if (bytes !== undefined) yield { row, bytes }
+    const stored = collection.byRow(row)
+    if (stored !== undefined) yield stored
   }
-}
-
-export function changeRow(
-  collection: Collection,
-  { row, bytes }: Row,
-  change: Update,
-): { changed: boolean; document: Document } {
-  const document = change.apply(decodeDocument(bytes), false)
-  return { changed: collection.replace(row, bytes, document, change.heads), document }
 }
 
 /** Makes the document that the filter describes and the update completes. */
 export function upsert(collection: Collection, filter: Document, change: Update): { id: unknown; document: Document } {
-  const seed: Document = {}
-  if (change.replacement) seedId(filter, seed)
-  else seedEqualities(filter, seed)
-  const made = change.apply(seed, true)
+  const made: Document = {}
+  if (change.replacement) {
+    seedId(filter, made)
+    return insert(collection, change.make(made))
+  }
+  seedEqualities(filter, made)
+  change.apply(made, true)
+  return insert(collection, made)
+}
+
+function insert(collection: Collection, made: Document): { id: unknown; document: Document } {
   const document: Document = '_id' in made && made._id !== undefined ? made : { _id: new ObjectId(), ...made }
   const id = collection.insert(encodeDocument(document))
   return { id, document }
@@ -85,7 +81,7 @@ function seedEqualities(filter: Document, seed: Document): void {
 
 function seedField(path: string, operand: unknown, seed: Document): void {
   if (!isOperatorDocument(operand)) {
-    if (typeOf(operand) !== 'regex') placeOf(seed, path, true)?.set(operand)
-  } else if ('$eq' in operand) placeOf(seed, path, true)?.set(operand.$eq)
-  else if (Array.isArray(operand.$in) && operand.$in.length === 1) placeOf(seed, path, true)?.set(operand.$in[0])
+    if (typeOf(operand) !== 'regex') setAt(placeOf(seed, path), operand)
+  } else if ('$eq' in operand) setAt(placeOf(seed, path), operand.$eq)
+  else if (Array.isArray(operand.$in) && operand.$in.length === 1) setAt(placeOf(seed, path), operand.$in[0])
 }

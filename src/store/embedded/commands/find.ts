@@ -34,7 +34,7 @@ function find(context: Context): Buffer {
   if (skip === 0 && batch_size > 0) {
     const one = selectById(storage, collection, filter)
     if (one !== undefined) {
-      const batch = one === null ? [] : [project === undefined ? one.bytes : projected(one.bytes, project)]
+      const batch = one === null ? [] : [project === undefined ? one.encode() : encodeDocument(project(one.whole()))]
       return encodeCursor('firstBatch', batch, 0n, namespace)
     }
   }

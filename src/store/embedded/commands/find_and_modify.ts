@@ -8,7 +8,7 @@ import { readSort } from '../sort.ts'
 import { compileUpdate } from '../update.ts'
 import type { Document } from '../values.ts'
 import { collectionName, documentField, flagField } from './arguments.ts'
-import { changeRow, findRows, upsert } from './changes.ts'
+import { findToChange, upsert } from './changes.ts'
 import { checkHint } from './hint.ts'
 
 function findAndModify(context: Context): Document {
@@ -27,16 +27,17 @@ function findAndModify(context: Context): Document {
   }
   const collection = catalog.find(database, name)
   checkHint(collection, command.hint)
-  const [row] = collection === undefined ? [] : findRows(context, collection, filter, sort, false)
+  const [found] = collection === undefined ? [] : findToChange(context, collection, filter, sort, false)
   if (remove) {
-    if (collection === undefined || row === undefined) return { lastErrorObject: { n: 0 }, value: null }
-    collection.remove(row.row, row.bytes)
-    return { lastErrorObject: { n: 1 }, value: project(decodeDocument(row.bytes)) }
+    if (collection === undefined || found === undefined) return { lastErrorObject: { n: 0 }, value: null }
+    collection.remove(found)
+    return { lastErrorObject: { n: 1 }, value: project(found.whole()) }
   }
   const change = compileUpdate(command.update)
-  if (collection !== undefined && row !== undefined) {
-    const { document } = changeRow(collection, row, change)
-    const value = project(wants_new ? document : decodeDocument(row.bytes))
+  if (collection !== undefined && found !== undefined) {
+    const before = wants_new ? undefined : found.encode()
+    collection.change(found, change)
+    const value = project(before === undefined ? found.whole() : decodeDocument(before))
     return { lastErrorObject: { n: 1, updatedExisting: true }, value }
   }
   if (!flagField(command, 'upsert', false)) return { lastErrorObject: { n: 0, updatedExisting: false }, value: null }

@@ -1,5 +1,5 @@
 /** insert, update and delete: many statements in one command, each failing alone. */
-import { RawDocument } from '../decode.ts'
+import { decodeDocument, RawDocument } from '../decode.ts'
 import { encodeDocument } from '../encode.ts'
 import type { Command, Context } from '../engine.ts'
 import { CommandError } from '../errors.ts'
@@ -7,7 +7,7 @@ import { compileFilter } from '../query.ts'
 import { compileUpdate } from '../update.ts'
 import { type Document, isDocument } from '../values.ts'
 import { arrayField, collectionName, countField, documentField, flagField } from './arguments.ts'
-import { changeRow, findRows, upsert } from './changes.ts'
+import { findToChange, upsert } from './changes.ts'
 import { checkHint } from './hint.ts'
 
 type Totals = { n: number; nModified?: number; upserted?: Document[] }
@@ -64,7 +64,8 @@ function update(context: Context): Document {
   const upserted: Document[] = []
   const answer = eachStatement(context, 'updates', totals, (statement, index) => {
     const given = statementOf(statement, 'updates', update_fields)
-    const id = updateOne(context, given, totals)
+    const length = statement instanceof RawDocument ? statement.bytes.length : undefined
+    const id = updateOne(context, given, totals, length)
     if (id !== undefined) upserted.push({ index, _id: id.value })
   })
   return upserted.length > 0 ? { ...answer, ...totals, upserted } : { ...answer, ...totals }
@@ -74,9 +75,10 @@ function updateOne(
   context: Context,
   given: Document,
   totals: { n: number; nModified: number },
+  length: number | undefined,
 ): { value: unknown } | undefined {
   const filter = compileFilter(documentField(given, 'q'))
-  const change = compileUpdate(given.u)
+  const change = compileUpdate(given.u, length)
   const multi = flagField(given, 'multi', false)
   if (multi && change.replacement) {
     throw new CommandError('FailedToParse', 'multi update is not supported for replacement-style update')
@@ -86,8 +88,8 @@ function updateOne(
   checkHint(collection, given.hint)
   let matched = 0
   if (collection !== undefined) {
-    for (const row of findRows(context, collection, filter, [], multi)) {
-      const { changed } = changeRow(collection, row, change)
+    for (const found of findToChange(context, collection, filter, [], multi)) {
+      const changed = collection.change(found, change)
       matched++
       totals.n++
       if (changed) totals.nModified++
@@ -111,14 +113,15 @@ function remove(context: Context): Document {
     if (limit > 1) throw new CommandError('FailedToParse', 'The limit field in delete objects must be 0 or 1')
     if (collection === undefined) return
     checkHint(collection, given.hint)
-    for (const { row, bytes } of findRows(context, collection, filter, [], limit === 0)) {
-      collection.remove(row, bytes)
+    for (const found of findToChange(context, collection, filter, [], limit === 0)) {
+      collection.remove(found)
       totals.n++
     }
   })
 }
 
-function statementOf(given: unknown, list: string, fields: ReadonlySet<string>): Document {
+function statementOf(statement: unknown, list: string, fields: ReadonlySet<string>): Document {
+  const given = statement instanceof RawDocument ? decodeDocument(statement.bytes) : statement
   if (!isDocument(given)) throw new CommandError('TypeMismatch', `each of ${list} must be an object`)
   for (const field of Object.keys(given)) {
     if (!fields.has(field)) {
