@@ -23,7 +23,6 @@ export function encodeRequest(
   quirks: ChatQuirks,
 ): JsonObject {
   if (request.top_k !== undefined && !quirks.top_k) throw unsupported('top_k')
-  if (request.reasoning?.budget_tokens !== undefined) throw unsupported('reasoning.budget_tokens')
   const { reasoning, response_format, tools, tool_choice, audio, top_logprobs } = request
   return defined({
     model: upstream,
@@ -44,7 +43,7 @@ export function encodeRequest(
     logprobs: top_logprobs === undefined ? undefined : true,
     top_logprobs: top_logprobs || undefined,
     response_format: response_format && encodeFormat(response_format),
-    reasoning_effort: reasoning?.effort,
+    reasoning_effort: reasoning?.effort ?? effortFor(reasoning?.budget_tokens, limit_field),
     verbosity: request.verbosity,
     modalities: request.modalities,
     audio,
@@ -54,28 +53,39 @@ export function encodeRequest(
   })
 }
 
+/**
+ * A budget of thought in other formats (Claude Code sets one always) is a level here. It is a limit and no order, so
+ * where the model may not think at all, which only OpenAI's names tell, nothing is said.
+ */
+function effortFor(budget_tokens: number | undefined, limit_field: string): string | undefined {
+  if (budget_tokens === undefined || limit_field !== 'max_completion_tokens') return undefined
+  return budget_tokens <= 2_048 ? 'low' : budget_tokens <= 8_192 ? 'medium' : 'high'
+}
+
 function encodeMessage(message: ChatMessage, quirks: ChatQuirks): JsonObject[] {
   const named = message.name ? { name: message.name } : {}
   const results = message.content.filter((part) => part.type === 'tool_result')
   const rest = message.content.filter((part) => part.type !== 'tool_result')
   // Results of tools are messages of their own here; other formats put them into the user's turn.
-  const messages = results.flatMap(encodeResult)
+  const messages = results.map(encodeResult)
+  const media = results.flatMap(mediaOf)
   if (message.role === 'assistant') messages.push({ ...encodeAssistant(rest, quirks), ...named })
-  else if (rest.length > 0 || results.length === 0) {
+  else if (rest.length > 0 || media.length > 0 || results.length === 0) {
     const role = message.role === 'developer' && !quirks.developer_role ? 'system' : message.role
-    messages.push({ role, content: encodeContent(rest), ...named })
+    messages.push({ role: role === 'tool' ? 'user' : role, content: encodeContent([...media, ...rest]), ...named })
   }
   return messages
 }
 
-/** A tool message holds text alone; pictures that a tool gave follow as the user's. */
-function encodeResult(result: Extract<ContentPart, { type: 'tool_result' }>): JsonObject[] {
-  const texts = result.content.filter((part) => part.type === 'text').map((part) => part.text)
-  const media = result.content.filter((part) => part.type !== 'text')
-  const text = (result.is_error ? 'Error: ' : '') + texts.join('\n')
-  const message = { role: 'tool', tool_call_id: result.call_id, content: text }
-  return media.length === 0 ? [message] : [message, { role: 'user', content: encodeContent(media) }]
+type ToolResult = Extract<ContentPart, { type: 'tool_result' }>
+
+/** A tool message holds text alone; pictures that tools gave follow as the user's, after the results of all calls. */
+function encodeResult({ call_id, content, is_error }: ToolResult): JsonObject {
+  const texts = content.filter((part) => part.type === 'text').map((part) => part.text)
+  return { role: 'tool', tool_call_id: call_id, content: (is_error ? 'Error: ' : '') + texts.join('\n') }
 }
+
+const mediaOf = ({ content }: ToolResult): ContentPart[] => content.filter((part) => part.type !== 'text')
 
 function encodeAssistant(parts: ContentPart[], quirks: ChatQuirks): JsonObject {
   const texts = parts.filter((part) => part.type === 'text' || part.type === 'refusal')
