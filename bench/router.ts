@@ -22,6 +22,14 @@ const START_TIMEOUT_MS = 30_000
 
 const root = join(import.meta.dirname, '..')
 
+/** The flags for Node that `npm start` gives. */
+function startFlags(): string[] {
+  const { scripts } = z
+    .object({ scripts: z.object({ start: z.string() }) })
+    .parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')))
+  return scripts.start.split(' ').filter((word) => word.startsWith('--'))
+}
+
 const FirstRun = z.object({ admin_key: z.string(), api_key: z.string() })
 const Key = z.object({ user_id: z.string() })
 const Verified = z.object({ ok: z.boolean(), entries: z.number(), drift: z.array(z.unknown()) })
@@ -55,7 +63,7 @@ export async function startRouter(upstreamPort: number): Promise<Running> {
   const log = openSync(logFile, 'a')
   const child = spawnOn(
     GATEWAY_CORE,
-    [process.execPath, '--disable-warning=ExperimentalWarning', join(root, 'src/main.ts')],
+    [process.execPath, '--disable-warning=ExperimentalWarning', ...startFlags(), join(root, 'src/main.ts')],
     {
       cwd: folder,
       stdio: ['ignore', log, log],
