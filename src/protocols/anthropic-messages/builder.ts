@@ -14,9 +14,12 @@ export class MessageBuilder {
   add(event: JsonRecord): void {
     const index = Number(event.index)
     switch (event.type) {
-      case 'message_start':
-        this.#message = { ...this.#message, ...record(event.message) }
+      case 'message_start': {
+        const { content, ...message } = record(event.message)
+        this.#message = { ...this.#message, ...message }
+        this.#blocks = Array.isArray(content) ? content.map((block) => ({ ...record(block) })) : []
         break
+      }
       case 'content_block_start':
         this.#blocks[index] = { ...record(event.content_block) }
         break

@@ -46,8 +46,7 @@ export class StreamReader {
     const message = parseEvent(event, this.#provider)
     switch (message.type) {
       case 'message_start':
-        this.#usage = mergeUsage({}, record(message.message).usage)
-        return
+        return yield* this.#start(record(message.message))
       case 'content_block_start':
         return yield* this.#begin(message.index, record(message.content_block))
       case 'content_block_delta':
@@ -58,6 +57,17 @@ export class StreamReader {
         this.#usage = mergeUsage(this.#usage, message.usage)
         return yield* this.#finish(record(message.delta))
     }
+  }
+
+  /** A turn that goes on with calls of a program of the model's own comes whole in its first event (recording of 2025-12). */
+  *#start(message: JsonRecord): Generator<ChatEvent> {
+    this.#usage = mergeUsage({}, message.usage)
+    const blocks = Array.isArray(message.content) ? message.content : []
+    for (const [index, block] of blocks.entries()) {
+      yield* this.#begin(index, record(block))
+      yield* this.#stop(index)
+    }
+    yield* this.#finish(message)
   }
 
   *#begin(block: unknown, content: JsonRecord): Generator<ChatEvent> {

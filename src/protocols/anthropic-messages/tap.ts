@@ -23,6 +23,7 @@ export class MessageTap implements StreamTap {
   #has_output = false
   #output_bytes = 0
   #stopped = false
+  #end: JsonRecord = { stop_reason: 'end_turn', stop_sequence: null }
   /** The last message_delta, as text and read, and what came after it; text is Latin-1 of the bytes. */
   #held: { text: string; event: JsonRecord; after: string } | undefined
 
@@ -57,7 +58,7 @@ export class MessageTap implements StreamTap {
   }
 
   tail(cost_usd: string, usage: Usage): Uint8Array {
-    const { event = { delta: { stop_reason: 'end_turn', stop_sequence: null } }, after = '' } = this.#held ?? {}
+    const { event = { delta: this.#end }, after = '' } = this.#held ?? {}
     const theirs = isRecord(event.usage) ? event.usage : writeUsage(usage)
     const last = encodeWireEvent({ ...event, type: 'message_delta', usage: withCost(theirs, cost_usd) })
     const rest = after.includes('message_stop') ? after : after + STOP
@@ -101,7 +102,7 @@ export class MessageTap implements StreamTap {
   #read(event: JsonRecord, text: string): string {
     switch (event.type) {
       case 'message_start':
-        this.#usage = mergeUsage({}, record(event.message).usage)
+        this.#start(record(event.message))
         break
       case 'content_block_start':
         this.#note(outputOfBlock(event.content_block))
@@ -116,8 +117,20 @@ export class MessageTap implements StreamTap {
         this.#held = { text, event, after: '' }
         return released
       }
+      case 'message_stop':
+        // Only where the first event said it all is there none before it.
+        this.#held ??= { text: '', event: { delta: this.#end }, after: '' }
     }
     return this.#pass(text)
+  }
+
+  /** Some answers come whole in their first event, see StreamReader. */
+  #start({ usage, content, stop_reason, stop_sequence }: JsonRecord) {
+    this.#usage = mergeUsage({}, usage)
+    for (const block of Array.isArray(content) ? content : []) this.#note(outputOfBlock(block))
+    if (!stop_reason) return
+    this.#stopped = true
+    this.#end = { stop_reason, stop_sequence }
   }
 
   /** What comes after the last message_delta waits with it. */
