@@ -221,4 +221,38 @@ describe('changes kept in memory until the commit', () => {
       { numRuns: 60 },
     )
   })
+
+  it('are written though they are of more documents than memory keeps', () => {
+    const engine = newEngine()
+    prepare(engine)
+    const ids = Array.from({ length: 1500 }, (_, index) => `id_${index}`)
+    run(engine, { insert: 'things', documents: ids.map((_id) => ({ _id, n: 0 })) })
+    const updates = ids.map((_id) => ({ q: { _id }, u: { $inc: { n: 1 } } }))
+    for (let round = 0; round < 2; round++) run(engine, { update: 'things', updates })
+    run(engine, { update: 'things', updates: [{ q: { _id: { $in: ids } }, u: { $inc: { n: 1 } }, multi: true }] })
+    engine.commit()
+    expect(run(engine, { count: 'things', query: { n: 3 } }).n).toBe(1500)
+    expect(run(engine, { count: 'things', query: { _id: { $gte: '' }, n: 3 } }).n).toBe(1500)
+    engine.close()
+  })
+
+  it('refuse the statement that makes a document too large, and that one alone', () => {
+    const engine = newEngine()
+    prepare(engine)
+    run(engine, { insert: 'things', documents: [{ _id: 1, texts: [] }] })
+    const u = { $push: { texts: 'x'.repeat(3_000_000) }, $inc: { n: 1 } }
+    const updates = Array.from({ length: 7 }, () => ({ q: { _id: 1 }, u }))
+    const answer = run(engine, { update: 'things', updates, ordered: false })
+    engine.commit()
+    expect(answer).toMatchObject({
+      n: 5,
+      writeErrors: [
+        { index: 5, code: 10334 },
+        { index: 6, code: 10334 },
+      ],
+    })
+    const found = run(engine, { find: 'things', filter: {}, projection: { n: 1 } })
+    expect(found).toMatchObject({ cursor: { firstBatch: [{ _id: 1, n: 5 }] } })
+    engine.close()
+  })
 })
