@@ -14,6 +14,7 @@ import { chatRoutes } from './routes/chat.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { embeddingRoutes } from './routes/embeddings.ts'
 import { estimateRoutes } from './routes/estimate.ts'
+import { geminiRoutes } from './routes/gemini.ts'
 import { healthRoutes } from './routes/health.ts'
 import { imageRoutes } from './routes/images.ts'
 import { jobRoutes } from './routes/jobs.ts'
@@ -31,6 +32,7 @@ export function makeRouters(services: Services, isReady: () => boolean) {
   const forCallers: ApiRouter = new Router()
   chatRoutes(forCallers, services)
   messageRoutes(forCallers, services)
+  geminiRoutes(forCallers, services)
   embeddingRoutes(forCallers, services)
   moderationRoutes(forCallers, services)
   imageRoutes(forCallers, services)
@@ -62,6 +64,7 @@ export function makeApp(services: Services, isReady: () => boolean): Koa<State, 
   app.use(under('/api/v1', requireAdmin(callers)))
   app.use(forAdmins.routes())
   app.use(under('/v1', requireCaller(callers)))
+  app.use(under('/v1beta', requireCaller(callers)))
   app.use(forCallers.routes())
   app.use(unknownRoute([forAll, forAdmins, forCallers]))
   return app

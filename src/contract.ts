@@ -235,8 +235,7 @@ export interface WireAnswer {
  */
 export interface ChatConnection {
   protocol?: Protocol
-  /** `streamed` says what the body itself says in most formats: in Gemini's it is the address that differs. */
-  forward?(body: JsonObject, call: Call, streamed?: boolean): Promise<WireAnswer>
+  forward?(body: JsonObject, call: Call): Promise<WireAnswer>
   stream(request: ChatRequest, call: Call): AsyncIterable<ChatEvent>
   /** Counts the input tokens of a body in the connection's own format, where the provider counts them for nothing. */
   count_input?(body: JsonObject, call: Call): Promise<number>

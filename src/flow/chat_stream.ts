@@ -75,7 +75,7 @@ export async function openAnswer(
     if (!collected.end.complete) throw brokenOff()
     return collected
   }
-  const answer = parse(await readBody(await forward(connection, passage, chat, call, false), ANSWER_BYTES_MAX))
+  const answer = parse(await readBody(await forward(connection, passage, chat, call), ANSWER_BYTES_MAX))
   return { answer, end: passage.readAnswer(answer) }
 }
 
@@ -125,12 +125,11 @@ function forward(
   passage: Passage,
   { body, headers, output_limit }: OfferedChat,
   call: Call,
-  streamed: boolean,
 ) {
   const { upstream } = call
   const limit_field = connection.output_limit_field?.(upstream)
   const sent = passage.toProvider(body, { upstream, output_limit, limit_field })
-  return passage.forward(sent, headers ? { ...call, headers } : call, streamed)
+  return passage.forward(sent, headers ? { ...call, headers } : call)
 }
 
 async function forwardedStream(
@@ -139,7 +138,7 @@ async function forwardedStream(
   chat: OfferedChat,
   call: Call,
 ): Promise<ChatStream> {
-  const answer = await forward(connection, passage, chat, call, true)
+  const answer = await forward(connection, passage, chat, call)
   const tap = passage.tap(chat.body, 'The provider')
   async function* chunks() {
     for await (const chunk of answer.body) {

@@ -1,6 +1,7 @@
 // The chat formats that callers may speak, by protocol: a job that waits names its own.
 import { anthropicMessagesFront } from '../protocols/anthropic-messages/front.ts'
 import type { ChatFront } from '../protocols/front.ts'
+import { geminiFront } from '../protocols/gemini/front.ts'
 import { openaiChatFront } from '../protocols/openai-chat/front.ts'
 import { openaiCompletionsFront } from '../protocols/openai-completions/front.ts'
 
@@ -8,6 +9,7 @@ const FRONTS: Partial<Record<ChatFront['protocol'], ChatFront>> = {
   'openai-chat': openaiChatFront,
   'openai-completions': openaiCompletionsFront,
   'anthropic-messages': anthropicMessagesFront,
+  gemini: geminiFront,
 }
 
 /** Throws for a protocol that callers cannot speak here. */

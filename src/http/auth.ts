@@ -46,9 +46,13 @@ async function identify(context: Context, callers: Callers) {
 }
 
 /** In the order in which the SDKs of OpenAI, Anthropic and Google send it. */
-function keyOf({ req: { headers } }: Context): string | undefined {
+function keyOf(context: Context): string | undefined {
+  const { headers } = context.req
   const bearer = /^Bearer +(\S+) *$/i.exec(headers.authorization?.slice(0, KEY_LENGTH_MAX + 10) ?? '')?.[1]
-  return bearer ?? single(headers['x-api-key']) ?? single(headers['x-goog-api-key'])
+  return bearer ?? single(headers['x-api-key']) ?? single(headers['x-goog-api-key']) ?? queryKey(context)
 }
+
+/** Google's API takes the key in the query too, as many a curl line does. Nowhere else, for queries get into logs of proxies. */
+const queryKey = ({ path, query }: Context) => (path.startsWith('/v1beta/') ? single(query.key) : undefined)
 
 const single = (value: string | string[] | undefined) => (typeof value === 'string' && value !== '' ? value : undefined)

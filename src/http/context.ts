@@ -8,7 +8,7 @@ import type { Metrics } from '../flow/metrics.ts'
 import type { Caller } from '../flow/services.ts'
 
 /** The wire format in which errors are told, known from the first moment: a refused key is told in it too. */
-export type ErrorFormat = 'openai' | 'anthropic'
+export type ErrorFormat = 'openai' | 'anthropic' | 'gemini'
 
 export interface RequestContext {
   /** `req_…`: ours, answered as `x-request-id`. */
@@ -71,6 +71,7 @@ export function requestContext(log: Logger, metrics: Metrics): Middleware {
 /** By the path; on paths that vendors share, Anthropic's clients tell their version. */
 function errorFormatOf(context: Context): ErrorFormat {
   const { path } = context
+  if (path.startsWith('/v1beta/')) return 'gemini'
   if (path === '/v1/messages' || path.startsWith('/v1/messages/')) return 'anthropic'
   return path.startsWith('/v1/models') && context.get('anthropic-version') !== '' ? 'anthropic' : 'openai'
 }

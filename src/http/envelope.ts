@@ -3,6 +3,7 @@
 import { ERROR_KINDS, type ErrorKind } from '../contract.ts'
 import type { Failure } from '../flow/failure.ts'
 import { errorType } from '../protocols/anthropic-messages/errors.ts'
+import { errorBody } from '../protocols/gemini/errors.ts'
 import type { ErrorFormat } from './context.ts'
 
 /** The body of an error. Facts stand beside the keys of each format's error, which are there always. */
@@ -25,6 +26,7 @@ const ENVELOPES: Record<ErrorFormat, (failure: Failure, request_id?: string) => 
     error: { type: errorType(code, status), message, code, ...(param !== undefined && { param }), ...facts },
     ...(request_id !== undefined && { request_id }),
   }),
+  gemini: errorBody,
 }
 
 function openaiType(status: number): string {

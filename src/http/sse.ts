@@ -10,6 +10,9 @@ export interface SinkOptions {
   keep_alive_ms?: number
   /** A reader who takes nothing for this long has left; 30,000 if absent. */
   write_timeout_ms?: number
+  /** Of streams that are not events: their kind, and what may be sent where nothing comes. */
+  content_type?: string
+  filler?: string
 }
 
 const KEEP_ALIVE_MS = 15_000
@@ -22,6 +25,8 @@ export class EventSink implements Sink {
   readonly #context: Context
   readonly #write_timeout_ms: number
   readonly #keep_alive: NodeJS.Timeout
+  readonly #content_type: string
+  readonly #filler: string
   #begun = false
   #gone = false
   /** An event may not be split by a comment. */
@@ -30,9 +35,11 @@ export class EventSink implements Sink {
 
   constructor(
     context: Context,
-    { keep_alive_ms = KEEP_ALIVE_MS, write_timeout_ms = WRITE_TIMEOUT_MS }: SinkOptions = {},
+    { keep_alive_ms = KEEP_ALIVE_MS, write_timeout_ms = WRITE_TIMEOUT_MS, ...kind }: SinkOptions = {},
   ) {
     this.#context = context
+    this.#content_type = kind.content_type ?? 'text/event-stream; charset=utf-8'
+    this.#filler = kind.filler ?? ': keep-alive\n\n'
     this.#write_timeout_ms = write_timeout_ms
     this.#keep_alive = setTimeout(() => this.#comment(), keep_alive_ms)
     context.respond = false
@@ -80,7 +87,7 @@ export class EventSink implements Sink {
     this.#begun = true
     const { res: response, state } = this.#context
     response.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
+      'content-type': this.#content_type,
       'cache-control': 'no-cache',
       // nginx holds back what it proxies unless told otherwise.
       'x-accel-buffering': 'no',
@@ -90,7 +97,7 @@ export class EventSink implements Sink {
 
   #comment() {
     if (this.#gone || this.#context.res.writableEnded) return
-    if (this.#between_events && !this.#behind) this.write(': keep-alive\n\n')
+    if (this.#between_events && !this.#behind) this.write(this.#filler)
     else this.#keep_alive.refresh()
   }
 

@@ -59,6 +59,16 @@ export const CATALOG: readonly RouteEntry[] = [
     ['POST', '/v1/messages', 'Text: one answer, or a stream of events', { body: JSON_BODY, answers: STREAMED }],
     ['POST', '/v1/messages/count_tokens', 'How many tokens a request would be', { body: JSON_BODY }],
   ]),
+  ...table('Models in Google’s format', 'caller', [
+    [
+      'POST',
+      '/v1beta/models/*call',
+      'Text: the model’s name, then :generateContent, :streamGenerateContent or :countTokens',
+      { body: JSON_BODY, answers: STREAMED },
+    ],
+    ['GET', '/v1beta/models', 'The models that the key may call'],
+    ['GET', '/v1beta/models/*model', 'One model'],
+  ]),
   ...table('Jobs and credit', 'caller', [
     ['GET', '/v1/jobs', 'The account’s jobs, newest first'],
     ['GET', '/v1/jobs/:id', 'One job: status, usage, attempts, outputs, receipt'],

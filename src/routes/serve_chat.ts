@@ -2,6 +2,7 @@
 import type { JsonObject } from '../contract.ts'
 import { runChatJson, runChatStream } from '../flow/chat.ts'
 import type { Services } from '../flow/services.ts'
+import type { Sink } from '../flow/sink.ts'
 import { submitChat } from '../flow/submit.ts'
 import { clientSignal } from '../http/abort.ts'
 import type { Context } from '../http/context.ts'
@@ -21,11 +22,13 @@ export interface AskedChat {
   extensions: Extensions
   /** 'chat.completions', 'messages', … */
   endpoint: string
+  /** Where a stream goes, if not to events as they are. */
+  sink?: (context: Context) => Sink
 }
 
 export async function serveChat(services: Services, context: Context, asked: AskedChat): Promise<void> {
   const { caller, request } = context.state
-  const { extensions, endpoint, ...chat } = asked
+  const { extensions, endpoint, sink = (where) => new EventSink(where), ...chat } = asked
   const plan = { ...extensions, endpoint, request_id: request.id }
   if (prefersAsync(context)) {
     // The whole answer is kept for later; there is nobody to stream it to.
@@ -36,7 +39,7 @@ export async function serveChat(services: Services, context: Context, asked: Ask
   const run = { ...plan, ...chat, opened, gone: clientSignal(context) }
   if (chat.front.facts(chat.body).stream) {
     const { work, deliver } = await runChatStream(services, caller, run)
-    const cost = await deliver(new EventSink(context))
+    const cost = await deliver(sink(context))
     if (cost !== undefined) tellCost(context, work.job, cost)
     return
   }

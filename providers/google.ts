@@ -1,0 +1,19 @@
+// Google: Gemini models over the Gemini API, with an API key. https://ai.google.dev/api (2026-11-21)
+import { z } from 'zod'
+import { defineProvider } from '../src/contract.ts'
+import { geminiGenerateContent } from '../src/protocols/gemini/provider.ts'
+
+export default defineProvider({
+  contract: 1,
+  name: 'Google',
+  docs: 'https://ai.google.dev/gemini-api/docs/pricing',
+  settings: z.object({
+    api_key: z.string().min(1),
+    // Without a version, as Google's own SDK wants it.
+    base_url: z.url().default('https://generativelanguage.googleapis.com'),
+  }),
+  environment: { api_key: 'GEMINI_API_KEY', base_url: 'GEMINI_BASE_URL' },
+  connect: ({ api_key, base_url }, { fetch }) => ({
+    chat: [geminiGenerateContent({ provider: 'Google', base_url, api_key, fetch })],
+  }),
+})
