@@ -18,7 +18,9 @@ import {
 import { chargeable, countedUsage } from './counted.ts'
 import { deliver } from './deliver.ts'
 import { Failure } from './failure.ts'
+import { keepIfLost } from './keep_late.ts'
 import { openJob } from './open.ts'
+import { storeJson } from './outputs.ts'
 import type { Caller, Services } from './services.ts'
 import { release, settle } from './settle.ts'
 import type { Sink } from './sink.ts'
@@ -59,7 +61,9 @@ export async function runChatJson(services: Services, caller: Caller, run: ChatR
   const work = await open(services, caller, run)
   const forget = abortWhenGone(work, run.gone)
   try {
-    return await chatAnswer(services, work, run)
+    const answer = await chatAnswer(services, work, run)
+    keepIfLost(services, work.job, run.gone, async () => [await storeJson(services, work.job, answer.body)])
+    return answer
   } catch (error) {
     if (!work.decided)
       await release(services, work, reasonOf(work, error), work.abort.signal.aborted ? 'canceled' : 'failed')

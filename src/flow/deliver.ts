@@ -8,6 +8,7 @@ import { reasonOf } from './attempts.ts'
 import type { ChatStream } from './chat_stream.ts'
 import { chargeable, countedUsage } from './counted.ts'
 import { failureOf } from './failure.ts'
+import { keepNow } from './keep_late.ts'
 import type { Services } from './services.ts'
 import { jobError, release, settle } from './settle.ts'
 import type { Sink } from './sink.ts'
@@ -32,10 +33,13 @@ export async function deliver(
   const reading = await relay(work, stream, sink, transcript)
   try {
     const end = stream.finish()
-    const cost = await conclude(services, work, end, reading, () => storeTranscript(services, work, front, transcript))
+    const keep = () => storeTranscript(services, work, front, transcript)
+    const cost = await conclude(services, work, end, reading, keep)
     if (cost === undefined) return fail(front, sink, reading.error ?? end.error ?? canceled())
     sink.write(stream.tail(shortUsd(cost), end.usage ?? countedUsage(work, end.output_bytes)))
     sink.end()
+    // Who left while the charge was written has not had the last of it.
+    if (sink.gone && !reading.detached) await keepNow(services, work.job, keep)
     return cost
   } catch (error) {
     services.log.error({ job: work.job._id, error }, 'A stream could not be concluded.')

@@ -1,7 +1,7 @@
 // Pictures from a provider of OpenAI's own format, passed through: the answer's bytes go on as they came, with our cost
 // put into its usage. They are parsed only for a caller who has left, and then kept as files.
 import {
-  done,
+  type Asset,
   type ImageGenerator,
   type ImageOutput,
   type ImageRequest,
@@ -16,9 +16,13 @@ import { isRecord } from '../protocols/lenient.ts'
 import { withCost } from '../protocols/openai-chat/usage.ts'
 import { imageUsage } from '../protocols/openai-media/image_answer.ts'
 import { HeldAnswer } from '../protocols/openai-media/scan.ts'
+import type { JobOutput } from '../store/jobs.ts'
 import { attemptOffers, endAttempt, reasonOf } from './attempts.ts'
 import { completeGeneration, type Generated, type GenerationRun, openGeneration, orRelease } from './generate.ts'
 import { generatorOf } from './generators.ts'
+import { keepIfLost } from './keep_late.ts'
+import { outputText } from './output_text.ts'
+import { fetchOutput, filesOf, keepOutputs } from './outputs.ts'
 import type { Caller, Services } from './services.ts'
 import { settle } from './settle.ts'
 import { canceled, type Work } from './work.ts'
@@ -54,7 +58,8 @@ export async function runImage(services: Services, caller: Caller, run: Generati
     if ('progress' in begun) return { kind: 'made', ...(await completeGeneration(services, work, run, begun.progress)) }
     const { forwarded } = begun
     // Parsed for a caller who has left, and where the provider gave addresses instead of bytes.
-    if (!run.gone.aborted && forwarded.held.embedded === forwarded.held.images) return pass(services, work, forwarded)
+    if (!run.gone.aborted && forwarded.held.embedded === forwarded.held.images)
+      return pass(services, work, run, forwarded)
     return { kind: 'made', ...(await completeGeneration(services, work, run, parseForwarded(forwarded))) }
   })
 }
@@ -77,19 +82,35 @@ export function usageOf(generator: ImageGenerator, told: unknown, request: Image
   return usage ?? { meters: { images: request.n, requests: 1 }, source: 'counted' }
 }
 
-async function pass(services: Services, work: Work, { held, usage }: Forwarded): Promise<ImageResult> {
+async function pass(
+  services: Services,
+  work: Work,
+  { gone }: GenerationRun<'image'>,
+  forwarded: Forwarded,
+): Promise<ImageResult> {
+  const { held, usage } = forwarded
   const last = work.job.attempts.at(-1)
   if (last) endAttempt(last, 'completed')
   const cost = await settle(services, work, { usage })
   if (cost === undefined) throw reasonOf(work, canceled())
+  keepIfLost(services, work.job, gone, () => keepForwarded(services, work, forwarded))
   const told = held.read('usage')
   const shown = isRecord(told) ? withCost(told, shortUsd(cost)) : imageUsage(usage, shortUsd(cost))
   const body = held.with('usage', JSON.stringify(shown))
   return { kind: 'passed', work, cost, media_type: 'application/json; charset=utf-8', body }
 }
 
+async function keepForwarded(services: Services, work: Work, forwarded: Forwarded): Promise<JobOutput[]> {
+  const { job } = work
+  const { output, usage } = parseForwarded(forwarded)
+  // They are all in the answer: nothing is fetched that could take long.
+  const load = (asset: Asset) => fetchOutput(asset, job.echo, new AbortController().signal)
+  const files = await Promise.all(filesOf('image', output).map(load))
+  return keepOutputs(services, job, files, () => outputText('image', { output, usage, job }))
+}
+
 /** The same as if the provider had been asked for pictures and not for its answer. */
-export function parseForwarded({ held, usage }: Forwarded): Progress<ImageOutput> {
+export function parseForwarded({ held, usage }: Forwarded): Extract<Progress<ImageOutput>, { status: 'done' }> {
   const answer = JSON.parse(Buffer.concat(held.chunks).toString()) as JsonObject
   const format = typeof answer.output_format === 'string' ? answer.output_format : 'png'
   const images = (answer.data as JsonObject[]).map(({ b64_json, url, revised_prompt }) => ({
@@ -99,5 +120,5 @@ export function parseForwarded({ held, usage }: Forwarded): Progress<ImageOutput
         : { type: 'url' as const, url: String(url) },
     ...(typeof revised_prompt === 'string' && { revised_prompt }),
   }))
-  return done({ images, answer }, usage)
+  return { status: 'done', output: { images, answer }, usage }
 }

@@ -7,6 +7,7 @@ import type { JobOutput } from '../store/jobs.ts'
 import { type Admitted, admit } from './admit.ts'
 import { attemptOffers, callFor, endAttempt, reasonOf } from './attempts.ts'
 import { estimateUsage, type GeneratorOperation, generatorOf, type OutputOf, type RequestOf } from './generators.ts'
+import { keepIfLost } from './keep_late.ts'
 import { type JobPlan, openJob } from './open.ts'
 import { outputText } from './output_text.ts'
 import { type Bytes, fetchOutput, filesOf, keepOutputs } from './outputs.ts'
@@ -117,8 +118,15 @@ export async function completeGeneration<Kind extends GeneratorOperation>(
   run: Pick<GenerationRun<Kind>, 'operation' | 'keep_files' | 'gone'>,
   first: Progress<OutputOf<Kind>>,
 ): Promise<Generated<Kind>> {
-  const progress = await waitFor(services, work, run.operation, first)
-  return finishGeneration(services, work, run.operation, progress, () => run.keep_files || run.gone.aborted)
+  const { operation, gone } = run
+  const progress = await waitFor(services, work, operation, first)
+  const made = await finishGeneration(services, work, operation, progress, () => run.keep_files || gone.aborted)
+  const { output, usage, files, outputs } = made
+  if (outputs.length === 0)
+    keepIfLost(services, work.job, gone, () =>
+      keepOutputs(services, work.job, files, () => outputText(operation, { output, usage, job: work.job })),
+    )
+  return made
 }
 
 /** Starts the work at the first offer that takes it. */

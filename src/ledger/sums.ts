@@ -66,15 +66,12 @@ export async function addUp(store: Store, account_id?: string): Promise<Books> {
   return { of, accounts: () => sums.keys(), entries, pending: ids.length - journaled }
 }
 
-function settlingJobs({ jobs }: Store, account_id: string | undefined): Promise<Settling[]> {
-  const own = account_id === undefined ? {} : { account_id }
-  // Under somebody's name they all are, and that index holds open jobs alone.
-  return jobs
-    .find(
-      { state: 'settling', 'lease.owner': { $exists: true }, ...own },
-      { projection: { account_id: 1, nonce: 1, cost: 1 } },
-    )
+async function settlingJobs({ jobs }: Store, account_id: string | undefined): Promise<Settling[]> {
+  // Under somebody's name they all are, and that index holds open jobs alone: an account's own would hold all it ever had.
+  const settling = await jobs
+    .find({ state: 'settling', 'lease.owner': { $exists: true } }, { projection: { account_id: 1, nonce: 1, cost: 1 } })
     .toArray()
+  return settling.filter((job) => account_id === undefined || job.account_id === account_id)
 }
 
 async function groupLegs({ entries }: Store, match: object): Promise<Group[]> {

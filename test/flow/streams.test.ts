@@ -192,6 +192,36 @@ describe('a picture', () => {
   })
 })
 
+describe('an answer that was charged', () => {
+  it('is kept for a caller who leaves while it is on its way', async () => {
+    const caller = await site.caller('0.1')
+    // More than the system's own buffers take in: what they have counts as delivered.
+    const input = Array.from({ length: 2000 }, (_, index) => `hill ${index}`)
+    const body = { model: 'sandbox/embed', input, dimensions: 3072 }
+    const leaving = new AbortController()
+    const answer = await caller.request('/v1/embeddings', body, { signal: leaving.signal })
+    expect(answer.status).toBe(200)
+    leaving.abort()
+    const { id } = await caller.job(answer.headers.get('x-job-id') ?? '')
+    const job = await caller.jobWhen(id, ({ outputs }) => outputs.length > 0)
+    expect(job).toMatchObject({ status: 'completed', billing: { cost_usd: answer.headers.get('x-cost-usd') } })
+    const kept = await caller.json<{ data: object[] }>(job.outputs[0]?.url ?? '')
+    expect(kept.data).toHaveLength(2000)
+  })
+
+  it('is not kept for a caller who has it', async () => {
+    const caller = await site.caller('0.1')
+    const { job_id } = await caller.send('/v1/images/generations', {
+      model: 'sandbox/image',
+      prompt: 'x',
+      size: '64x64',
+    })
+    const chat = await caller.chat('Hello')
+    expect((await caller.job(job_id)).outputs).toEqual([])
+    expect((await caller.job(chat.job_id)).outputs).toEqual([])
+  })
+})
+
 describe('a stop', () => {
   it('lets streams end that can, ends the others with an error, frees them, and keeps no hold', async () => {
     const own = await Site.open()

@@ -1,0 +1,64 @@
+// The router that is tortured: the real process on a data folder of its own, killed without warning and started again.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const START_MS_MAX = 30_000
+
+export const ADMIN_KEY = 'sk-sw-admin-of-the-torture-0000000000000'
+
+export class Victim {
+  readonly #data_dir: string
+  #child: ChildProcess | undefined
+  /** http://127.0.0.1:port; another one after each start. Empty while it is down. */
+  url = ''
+
+  constructor(data_dir: string) {
+    this.#data_dir = data_dir
+  }
+
+  /** Answers how long it took until it was ready. */
+  async start(): Promise<number> {
+    const began_ms = performance.now()
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN], {
+      cwd: this.#data_dir,
+      // Nothing of the machine's own reaches it: no provider's key, no database.
+      env: { PATH: process.env.PATH, PORT: '0', DATA_DIR: this.#data_dir, ADMIN_KEY, LOG_LEVEL: 'error' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#child = child
+    let said = ''
+    child.stderr.on('data', (bytes: Buffer) => process.stderr.write(bytes))
+    const url = await new Promise<string>((resolve, reject) => {
+      const too_long = setTimeout(() => reject(new Error('The router did not start in time.')), START_MS_MAX)
+      child.once('exit', (code) => reject(new Error(`The router ended by itself with code ${code}:\n${said}`)))
+      child.stdout.on('data', (bytes: Buffer) => {
+        said += bytes.toString()
+        const listening = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0]
+        if (!listening) return
+        clearTimeout(too_long)
+        child.removeAllListeners('exit')
+        resolve(listening)
+      })
+    })
+    child.stdout.on('data', passOnErrors)
+    this.url = url
+    return performance.now() - began_ms
+  }
+
+  async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
+    const child = this.#child
+    this.url = ''
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    child.kill(signal)
+    await once(child, 'exit')
+  }
+}
+
+/** What its log says of errors, but for requests that failed: many are told to. */
+function passOnErrors(bytes: Buffer): void {
+  for (const line of bytes.toString().split('\n')) {
+    if (line.startsWith('{"level":') && !line.includes('"msg":"request"')) process.stderr.write(`${line}\n`)
+  }
+}
