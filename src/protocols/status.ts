@@ -28,6 +28,7 @@ interface ErrorBody {
   message?: string
   codes: string[]
   param?: string
+  retry_after_ms?: number
 }
 
 function readErrorBody(body: string): ErrorBody {
@@ -46,11 +47,29 @@ function readErrorBody(body: string): ErrorBody {
   const listed = Array.isArray(list) ? list.map(asRecord) : []
   const listedText = listed.map((item) => `${place(item.loc)}${item.msg ?? ''}`).join('; ')
   const message = text ?? (listedText || undefined)
-  const codes = [error.code, error.type, error.status, outer.code, outer.type]
+  const google = readGoogleDetails(error.details)
+  const codes = [error.code, error.type, error.status, outer.code, outer.type, ...google.reasons]
     .filter((code) => isText(code) || typeof code === 'number')
     .map((code) => String(code).toLowerCase())
-  const param = isText(error.param) ? scrub(error.param) : undefined
-  return { codes, ...(message === undefined ? {} : { message }), ...(param === undefined ? {} : { param }) }
+  const param = [error.param, google.field].find(isText)
+  return {
+    codes,
+    ...(message === undefined ? {} : { message }),
+    ...(param === undefined ? {} : { param: scrub(param) }),
+    ...(google.retry_after_ms === undefined ? {} : { retry_after_ms: google.retry_after_ms }),
+  }
+}
+
+/** Google tells why, which field and how long to wait in a list of `google.rpc` forms (its guide on API errors, 2026). */
+function readGoogleDetails(details: unknown): { reasons: unknown[]; field?: unknown; retry_after_ms?: number } {
+  const forms = Array.isArray(details) ? details.map(asRecord) : []
+  const violations = forms.map((form) => form.fieldViolations).find(Array.isArray)
+  const delay = forms.map(({ retryDelay }) => /^([\d.]+)s$/.exec(String(retryDelay))?.[1]).find(isText)
+  return {
+    reasons: forms.map(({ reason }) => reason),
+    field: asRecord(violations?.[0]).field,
+    ...(delay === undefined ? {} : { retry_after_ms: Math.ceil(Number(delay) * 1000) }),
+  }
 }
 
 const place = (loc: unknown) => (Array.isArray(loc) ? `${loc.filter((part) => part !== 'body').join('.')}: ` : '')
@@ -90,7 +109,9 @@ function kindOf(status: number, { codes, message = '' }: ErrorBody): ErrorKind {
       return 'overloaded'
   }
   if (status >= 500) return 'unavailable'
-  if (/invalid_api_key|authentication/.test(said)) return 'authentication'
+  // Google refuses a wrong key with 400 and reason API_KEY_INVALID, and a country it does not serve with FAILED_PRECONDITION.
+  if (/invalid_api_key|api_key_invalid|authentication/.test(said)) return 'authentication'
+  if (/failed_precondition/.test(said) && /location/i.test(message)) return 'permission'
   if (status >= 400) return 'invalid_request'
   return 'bad_response'
 }
@@ -118,7 +139,7 @@ export function httpError(
 ): ProviderError {
   const said = readErrorBody(body)
   const kind = kindOf(status, said)
-  const retry_after_ms = retryAfter(headers)
+  const retry_after_ms = retryAfter(headers) ?? said.retry_after_ms
   const request_id = headers['x-request-id'] ?? headers['request-id']
   const detail: ErrorDetail = {
     ...(status > 0 ? { status } : {}),

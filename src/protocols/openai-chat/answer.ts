@@ -13,7 +13,7 @@ import { readEvents } from '../sse.ts'
 import { streamError } from '../status.ts'
 import { outputOf } from './delta.ts'
 import { StreamReader } from './events.ts'
-import { type AnswerHead, audioOf, citationOf, FINISH_REASONS, imageOf } from './parts.ts'
+import { type AnswerHead, audioOf, citationOf, FINISH_REASONS, imageOf, signed } from './parts.ts'
 import { readUsage, usageOf, withCost, writeUsage } from './usage.ts'
 
 export interface CollectedAnswer {
@@ -164,10 +164,10 @@ function encodeChoice(index: number, message: Message) {
   } satisfies JsonObject
 }
 
-const encodeCall = ({ id, kind, name, arguments: words }: ToolCall): JsonObject =>
+const encodeCall = ({ id, kind, name, arguments: words, signature }: ToolCall): JsonObject =>
   kind === 'custom'
-    ? { id, type: 'custom', custom: { name, input: words } }
-    : { id, type: 'function', function: { name, arguments: words } }
+    ? { id, type: 'custom', custom: { name, input: words }, ...signed(signature) }
+    : { id, type: 'function', function: { name, arguments: words }, ...signed(signature) }
 
 export interface ReadAnswer {
   usage?: Usage

@@ -1,6 +1,6 @@
 // Canonical events as OpenAI's chat chunks, in the order and with the fields that its clients expect.
 import type { ChatEvent, Json, JsonObject, ToolCall, Usage } from '../../contract.ts'
-import { type AnswerHead, audioOf, citationOf, FINISH_REASONS, imageOf } from './parts.ts'
+import { type AnswerHead, audioOf, citationOf, FINISH_REASONS, imageOf, signed } from './parts.ts'
 import { withCost, writeUsage } from './usage.ts'
 
 /** One encoder writes one answer. */
@@ -71,7 +71,8 @@ export class ChunkEncoder {
     this.#kinds.set(key, kind)
     const words = kind === 'custom' ? { input: call.arguments ?? '' } : { arguments: call.arguments ?? '' }
     if (known) return { index, [kind]: words }
-    return { index, id: call.id ?? `call_${index}`, type: kind, [kind]: { name: call.name ?? '', ...words } }
+    const named = { name: call.name ?? '', ...words }
+    return { index, id: call.id ?? `call_${index}`, type: kind, [kind]: named, ...signed(call.signature) }
   }
 }
 

@@ -12,6 +12,7 @@ import { type SseEvent, sseEvents } from '../sse.ts'
 import { streamError } from '../status.ts'
 import { isFailure, outputOf } from './delta.ts'
 import { countedUsage } from './estimate.ts'
+import { signatureOf } from './parts.ts'
 import { readUsage, usageOf } from './usage.ts'
 
 type JsonRecord = Record<string, unknown>
@@ -132,6 +133,7 @@ function readToolCall(choice: number, call: JsonRecord, place: number): ChatEven
     ...(isText(call.id) ? { id: call.id } : {}),
     ...(isText(described.name) ? { name: described.name, kind: isRecord(call.custom) ? 'custom' : 'function' } : {}),
     ...(isText(words) ? { arguments: words } : {}),
+    ...signatureOf(call),
   }
   // Some servers leave the index out and send each call whole.
   return { type: 'tool_call', choice, index: typeof call.index === 'number' ? call.index : place, call: part }

@@ -2,6 +2,7 @@
 import type { ChatMessage, ContentPart, ToolCall } from '../../contract.ts'
 import { readAddress, readBase64 } from '../address.ts'
 import { WireError } from '../wire_error.ts'
+import { signatureOf } from './parts.ts'
 import type { BodyMessage } from './schema.ts'
 
 /** One message in canonical form; `param` is where it stands, for faults. Throws WireError. */
@@ -51,7 +52,8 @@ function readAssistant(message: Extract<BodyMessage, { role: 'assistant' }>, par
 
 function readToolCall(call: BodyToolCall, param: string): ToolCall {
   if (call.function) {
-    return { id: call.id, kind: 'function', name: call.function.name, arguments: call.function.arguments }
+    const { name, arguments: words } = call.function
+    return { id: call.id, kind: 'function', name, arguments: words, ...signatureOf(call) }
   }
   if (call.custom) return { id: call.id, kind: 'custom', name: call.custom.name, arguments: call.custom.input }
   throw new WireError(`Missing required parameter: '${param}.function'.`, param, 'missing_required_parameter')

@@ -1,5 +1,6 @@
 // Pieces of an answer that are written the same way in chunks and in a whole answer of OpenAI's chat format.
 import type { ChatEvent, FinishReason, JsonObject } from '../../contract.ts'
+import { record } from '../lenient.ts'
 
 /** What is the same in every chunk. `id` begins with chatcmpl-; `created` is in seconds. */
 export interface AnswerHead {
@@ -39,4 +40,16 @@ export function imageOf({ image }: Extract<ChatEvent, { type: 'image' }>): JsonO
 export function citationOf({ citation }: Extract<ChatEvent, { type: 'citation' }>): JsonObject {
   const { url = '', title = '', start = 0, end = 0 } = citation
   return { type: 'url_citation', url_citation: { url, title, start_index: start, end_index: end } }
+}
+
+/**
+ * What a model wants back with its call of a tool, where Google's own server of this format puts it (its guide on thought
+ * signatures, 2026-11): clients that know the field hand it back.
+ */
+export const signed = (signature: string | undefined): JsonObject =>
+  signature === undefined ? {} : { extra_content: { google: { thought_signature: signature } } }
+
+export function signatureOf(call: Record<string, unknown>): { signature?: string } {
+  const { thought_signature } = record(record(call.extra_content).google)
+  return typeof thought_signature === 'string' ? { signature: thought_signature } : {}
 }

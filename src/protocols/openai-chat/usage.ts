@@ -92,7 +92,7 @@ export function writeUsage({ meters, raw }: Usage): JsonObject {
   const prompt = sum(meters.input_tokens, meters.cached_input_tokens, written, audio_in, image_in)
   const audio_out = sum(meters.output_audio_tokens)
   const output = sum(meters.output_tokens, audio_out, meters.output_image_tokens)
-  const reasoning = count(record(record(raw).completion_tokens_details).reasoning_tokens) ?? 0
+  const reasoning = reasoningTokens(raw)
   return {
     prompt_tokens: prompt,
     completion_tokens: output,
@@ -105,6 +105,13 @@ export function writeUsage({ meters, raw }: Usage): JsonObject {
     },
     completion_tokens_details: { reasoning_tokens: Math.min(reasoning, output), audio_tokens: audio_out },
   }
+}
+
+/** As OpenAI's two formats and Google's tell it. */
+function reasoningTokens(raw: unknown): number {
+  const { completion_tokens_details, output_tokens_details, thoughtsTokenCount } = record(raw)
+  const details = record(completion_tokens_details ?? output_tokens_details)
+  return count(details.reasoning_tokens) ?? count(thoughtsTokenCount) ?? 0
 }
 
 /** The usage object with our price in it, printed exactly; the provider's own `cost` is in the raw usage only. */
