@@ -112,8 +112,8 @@ const quoted = (name: string) => `'${name.length > 100 ? `${name.slice(0, 100)}â
 function price(offer: Offer, demand: Demand): AdmittedOffer {
   const quote = offer.quote(new Date())
   if (!quote) throw notFound(offer.model, demand.operation, { found: false, reason: 'unpriced', names: [] })
-  const estimate = demand.estimate(offer, quote)
   try {
+    const estimate = demand.estimate(offer, quote)
     return { offer, quote, estimate, cost: cost(estimate, quote).amount }
   } catch (error) {
     if (!(error instanceof UnpricedUsage)) throw error
