@@ -1,5 +1,5 @@
 // The writes of jobs that carry no money: the intent (S1) and the start (S3), each batched across jobs.
-import { isDuplicate, repeatUntilKnown, update } from '../ledger/writes.ts'
+import { isDuplicate, isRefused, repeatUntilKnown, update } from '../ledger/writes.ts'
 import { Batch } from '../store/batch.ts'
 import type { Store } from '../store/connect.ts'
 import type { JobRecord } from '../store/jobs.ts'
@@ -31,8 +31,8 @@ export class JobWrites {
   readonly #starts: Batch<Started, void>
 
   constructor(store: Store) {
-    this.#inserts = new Batch((jobs) => insert(store, jobs), { items_max: 200, linger_ms: 0 })
-    this.#changes = new Batch((changes) => change(store, changes), { items_max: 200, linger_ms: 0 })
+    this.#inserts = new Batch((jobs) => insert(store, jobs), { items_max: 200, linger_ms: 0, apart: isRefused })
+    this.#changes = new Batch((changes) => change(store, changes), { items_max: 200, linger_ms: 0, apart: isRefused })
     this.#starts = new Batch((started) => markStarted(store, started), { items_max: 500, linger_ms: START_LINGER_MS })
   }
 

@@ -1,7 +1,7 @@
 // Ending a job: what it costs, the decision that says so (S5), and the hand-over of what follows to the ledger.
 import type { Json, Usage } from '../contract.ts'
 import type { Charge } from '../ledger/decide.ts'
-import type { NanoUsd } from '../ledger/money.ts'
+import { formatUsd, type NanoUsd } from '../ledger/money.ts'
 import { StoreUnavailable } from '../ledger/writes.ts'
 import { cost, UnpricedUsage } from '../pricing/cost.ts'
 import type { JobDecision, JobError, JobOutput, JobRecord } from '../store/jobs.ts'
@@ -148,8 +148,14 @@ function capped(services: Services, job: JobRecord, charge: Charge): Charge {
     { job: job._id, model: job.model, cost: charge.cost.toString(), hold: job.hold.toString() },
     'The cost exceeds the hold; only the hold was charged.',
   )
-  return { ...charge, cost: job.hold }
+  const usd = formatUsd(job.hold - charge.cost)
+  const limit = { meter: 'limit', quantity: 1, usd, per: 1, when: {}, amount_usd: usd }
+  const list_cost = charge.list_cost > STORED_MAX ? STORED_MAX : charge.list_cost
+  return { cost: job.hold, list_cost, lines: [...charge.lines, limit] }
 }
+
+/** Of an Int64: what a provider may report by mistake is beyond it. */
+const STORED_MAX = 2n ** 63n - 1n
 
 export function jobError({ status, code, message, param }: Failure): JobError {
   return { code, message, type: status < 500 ? 'invalid_request_error' : 'server_error', param: param ?? null }

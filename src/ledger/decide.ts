@@ -6,7 +6,7 @@ import { Batch } from '../store/batch.ts'
 import type { Store } from '../store/connect.ts'
 import type { JobAttempt, JobDecision, JobError, JobOutput } from '../store/jobs.ts'
 import type { NanoUsd } from './money.ts'
-import { repeatUntilKnown, update } from './writes.ts'
+import { isRefused, repeatUntilKnown, update } from './writes.ts'
 
 /** A charge: the cost is fixed here, and never exceeds the hold. */
 export interface Charge {
@@ -41,7 +41,7 @@ export type Verdict = 'won' | 'lost' | 'undecided'
 
 /** A batch of decisions; each answers whether it won. Undecided: the store refused to write it, and nobody else did. */
 export function decideBatch(store: Store): Batch<DecisionRequest, Verdict> {
-  return new Batch((requests) => decide(store, requests), { items_max: 200, linger_ms: 0 })
+  return new Batch((requests) => decide(store, requests), { items_max: 200, linger_ms: 0, apart: isRefused })
 }
 
 async function decide(store: Store, requests: DecisionRequest[]): Promise<Verdict[]> {

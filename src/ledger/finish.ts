@@ -4,7 +4,7 @@ import { Batch } from '../store/batch.ts'
 import type { Store } from '../store/connect.ts'
 import type { EntryRecord } from '../store/entries.ts'
 import type { NanoUsd } from './money.ts'
-import { isDuplicate, repeatUntilKnown, type UpdateStatement, update } from './writes.ts'
+import { isDuplicate, isRefused, repeatUntilKnown, type UpdateStatement, update } from './writes.ts'
 
 /** A decided job: in state settling (with its cost) or releasing (without). */
 export interface Decided {
@@ -26,7 +26,7 @@ export function finishBatch(store: Store, linger_ms: number): Batch<Decided, voi
       await close(store, decided)
       return decided.map(() => undefined)
     },
-    { items_max: 300, linger_ms },
+    { items_max: 300, linger_ms, apart: isRefused },
   )
 }
 

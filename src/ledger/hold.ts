@@ -5,7 +5,7 @@ import type { AccountRecord } from '../store/accounts.ts'
 import { Batch } from '../store/batch.ts'
 import type { Store } from '../store/connect.ts'
 import type { NanoUsd } from './money.ts'
-import { isOutcomeUnknown, repeatUntilKnown, type UpdateStatement, update } from './writes.ts'
+import { isOutcomeUnknown, isRefused, repeatUntilKnown, type UpdateStatement, update } from './writes.ts'
 
 export interface HoldRequest {
   job_id: string
@@ -26,7 +26,7 @@ type HeldAccount = Pick<AccountRecord, '_id' | 'available' | 'holds' | 'keys'>
 
 /** A batch of holds; each gets its own exact answer. Throws StoreUnavailable when the store is silent. */
 export function holdBatch(store: Store): Batch<HoldRequest, HoldOutcome> {
-  return new Batch((requests) => hold(store, requests), { items_max: 200, linger_ms: 0 })
+  return new Batch((requests) => hold(store, requests), { items_max: 200, linger_ms: 0, apart: isRefused })
 }
 
 async function hold(store: Store, requests: HoldRequest[]): Promise<HoldOutcome[]> {

@@ -80,3 +80,6 @@ export function isDuplicate(error: unknown): boolean {
 }
 
 const DUPLICATE_KEY = 11000
+
+/** Whether a batch was refused for what one of its items holds (too large, beyond Int64): the others need not suffer. */
+export const isRefused = (error: unknown): boolean => !(error instanceof StoreUnavailable) && !isOutcomeUnknown(error)

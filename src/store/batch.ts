@@ -12,6 +12,8 @@ export interface BatchOptions {
   items_max: number
   /** How long the first item may wait for company; 0 sends at once whatever is there. */
   linger_ms: number
+  /** Whether one item may be why a command was refused: then each is sent alone, and only that one fails. */
+  apart?: (error: unknown) => boolean
 }
 
 /**
@@ -27,7 +29,7 @@ export class Batch<Item, Result> {
   #added = 0
   #answered = 0
 
-  /** `run` answers one result an item, in order; when it throws, every item of the command fails with that error. */
+  /** `run` answers one result an item, in order; when it throws, every item of the command fails with that error, but see `apart`. */
   constructor(run: (items: Item[]) => Promise<Result[]>, options: BatchOptions) {
     this.#run = run
     this.#options = options
@@ -80,9 +82,19 @@ export class Batch<Item, Result> {
       const results = await this.#run(batch.map(({ item }) => item))
       for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result)
     } catch (error) {
-      for (const { reject } of batch) reject(error)
+      if (batch.length > 1 && this.#options.apart?.(error)) for (const each of batch) await this.#sendAlone(each)
+      else for (const { reject } of batch) reject(error)
     } finally {
       this.#answered += batch.length
+    }
+  }
+
+  async #sendAlone({ item, resolve, reject }: Waiting<Item, Result>) {
+    try {
+      const [result] = await this.#run([item])
+      resolve(result as Result)
+    } catch (error) {
+      reject(error)
     }
   }
 }

@@ -235,6 +235,20 @@ describe('every step', () => {
     expect(drift.filter(({ account_id }) => account_id === here.books.account_id)).toEqual([])
   })
 
+  it('that the store must refuse fails alone, beside others of the same moment', async () => {
+    const here = await scene(undefined)
+    const jobs = await Promise.all(Array.from({ length: 6 }, () => held(here)))
+    const decisions = jobs.map((job, index) => {
+      const cost = 3n
+      // No document can be as large as this.
+      const usage = index === 2 ? { raw: 'x'.repeat(17 * 2 ** 20) } : {}
+      return here.ledger.decide({ ...decision(job, cost), usage })
+    })
+    const outcomes = await Promise.allSettled(decisions)
+    const failed = outcomes.flatMap(({ status }, index) => (status === 'rejected' ? [index] : []))
+    expect(failed).toEqual([2])
+  })
+
   it('that ends a refused job changes no money', async () => {
     const here = await scene(undefined, CENT)
     const job = await held(here, 2n * CENT)
