@@ -1,7 +1,14 @@
 // OpenAI: its own models over its own API. https://platform.openai.com/docs/api-reference (2026-11-21)
 import { z } from 'zod'
-import { defineProvider } from '../src/contract.ts'
+import { defineProvider, type Operation } from '../src/contract.ts'
 import { openaiCompatible } from '../src/protocols/openai-compatible.ts'
+import { openaiResponses } from '../src/protocols/openai-responses/provider.ts'
+
+/** Served by the Responses API alone, always or when there are tools (OpenAI's guides, 2026-10-03). */
+const ELSEWHERE = {
+  always: /^(?:o\d|gpt-\d+(?:\.\d+)?)-(?:pro|codex|deep-research)|-deep-research/,
+  with_tools: /^gpt-6(?:\.\d+)?-/,
+}
 
 export default defineProvider({
   contract: 1,
@@ -19,7 +26,10 @@ export default defineProvider({
       ...(organization ? { 'openai-organization': organization } : {}),
       ...(project ? { 'openai-project': project } : {}),
     }
-    const server = { provider: 'OpenAI', base_url, api_key, fetch, headers, quirks: { developer_role: true as const } }
-    return openaiCompatible(server, ['chat', 'image', 'video', 'speech', 'transcription', 'embedding', 'moderation'])
+    const quirks = { developer_role: true as const, elsewhere: ELSEWHERE }
+    const server = { provider: 'OpenAI', base_url, api_key, fetch, headers, quirks }
+    const operations: Operation[] = ['chat', 'image', 'video', 'speech', 'transcription', 'embedding', 'moderation']
+    const connection = openaiCompatible(server, operations)
+    return { ...connection, chat: [...(connection.chat ?? []), openaiResponses(server)] }
   },
 })

@@ -21,6 +21,7 @@ import { jobRoutes } from './routes/jobs.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { modelRoutes } from './routes/models.ts'
 import { moderationRoutes } from './routes/moderations.ts'
+import { responseRoutes } from './routes/responses.ts'
 import { videoRoutes } from './routes/videos.ts'
 
 /** Every route, by whose key it asks for. */
@@ -31,6 +32,7 @@ export function makeRouters(services: Services, isReady: () => boolean) {
 
   const forCallers: ApiRouter = new Router()
   chatRoutes(forCallers, services)
+  responseRoutes(forCallers, services)
   messageRoutes(forCallers, services)
   geminiRoutes(forCallers, services)
   embeddingRoutes(forCallers, services)

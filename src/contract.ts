@@ -239,6 +239,8 @@ export interface ChatConnection {
   stream(request: ChatRequest, call: Call): AsyncIterable<ChatEvent>
   /** Counts the input tokens of a body in the connection's own format, where the provider counts them for nothing. */
   count_input?(body: JsonObject, call: Call): Promise<number>
+  /** False for what the provider does over another of its protocols only; without it a connection serves every model. */
+  serves?(upstream: string, request: { tools: boolean }): boolean
   /** The field of a forwarded body that limits this model's output, where the protocol has more than one name for it. */
   output_limit_field?(upstream: string): string
 }

@@ -8,7 +8,7 @@ import {
   ProviderError,
   type Usage,
 } from '../contract.ts'
-import type { AnswerEnd, ChatFront, PassThrough } from '../protocols/front.ts'
+import type { AnswerEnd, ChatFront, PassThrough, StreamEncoder, StreamTap } from '../protocols/front.ts'
 import { readBody } from '../protocols/transport.ts'
 import type { AdmittedOffer, ServingOffer } from './admit.ts'
 
@@ -35,11 +35,16 @@ export interface ChatStream {
   finish(): AnswerEnd
   /** The last bytes of a complete answer: the usage with its cost, and the end marker. */
   tail(cost_usd: string, usage: Usage): Uint8Array
+  /** The whole answer without its usage, where the format's stream can tell it better than its bytes. */
+  answer?: () => JsonObject
+  /** A failure told where the stream stands, where the format numbers its events. */
+  errorEvent?: ChatFront['errorEvent']
 }
 
 /** The connection that serves a caller of this format: one of the same protocol, or else the provider's best. */
-function connectionFor(offer: ServingOffer, front: ChatFront): ChatConnection {
-  const connections = offer.connection.chat ?? []
+function connectionFor({ connection: { chat = [] }, upstream }: ServingOffer, { front, body }: Chat): ChatConnection {
+  const tools = Array.isArray(body.tools) && body.tools.length > 0
+  const connections = chat.filter(({ serves }) => serves?.(upstream, { tools }) ?? true)
   const same = connections.find(({ protocol, forward }) => protocol === front.protocol && forward)
   const connection = same ?? connections[0]
   if (!connection) throw new ProviderError('unavailable', 'The provider of this job is not configured at the moment.')
@@ -52,14 +57,14 @@ interface Passage extends PassThrough {
 
 /** The way straight through, where caller and provider speak the same protocol. */
 function passageOf({ protocol, forward }: ChatConnection, front: ChatFront): Passage | undefined {
-  const { toProvider, tap, readAnswer } = front
+  const { toProvider, tap, readAnswer, present } = front
   if (protocol !== front.protocol || !forward || !toProvider || !tap || !readAnswer) return undefined
-  return { forward, toProvider, tap, readAnswer }
+  return { forward, toProvider, tap, readAnswer, ...(present && { present }) }
 }
 
 /** Throws WireError for what this offer could not be told, before anything is held for it. */
 export function checkTranslation(offer: ServingOffer, { front, body }: Chat): void {
-  if (!passageOf(connectionFor(offer, front), front)) front.toCanonical(body)
+  if (!passageOf(connectionFor(offer, { front, body }), front)) front.toCanonical(body)
 }
 
 export async function openAnswer(
@@ -68,15 +73,15 @@ export async function openAnswer(
   call: Call,
 ): Promise<{ answer: JsonObject; end: AnswerEnd }> {
   const { front } = chat
-  const connection = connectionFor(offer, front)
+  const connection = connectionFor(offer, chat)
   const passage = passageOf(connection, front)
   if (!passage) {
-    const collected = await front.collect(connection.stream(canonical(chat), call), head(offer, call))
+    const collected = await front.collect(connection.stream(canonical(chat), call), head(offer, call), chat.body)
     if (!collected.end.complete) throw brokenOff()
     return collected
   }
   const answer = parse(await readBody(await forward(connection, passage, chat, call), ANSWER_BYTES_MAX))
-  return { answer, end: passage.readAnswer(answer) }
+  return { answer: passage.present?.(answer, chat.body) ?? answer, end: passage.readAnswer(answer) }
 }
 
 function parse(body: Buffer): JsonObject {
@@ -92,7 +97,7 @@ function parse(body: Buffer): JsonObject {
 
 /** Resolves when the first bytes for the caller are here: until then another offer can still be tried. */
 export async function openStream({ offer }: AdmittedOffer, chat: OfferedChat, call: Call): Promise<ChatStream> {
-  const connection = connectionFor(offer, chat.front)
+  const connection = connectionFor(offer, chat)
   const passage = passageOf(connection, chat.front)
   const stream = passage
     ? await forwardedStream(connection, passage, chat, call)
@@ -147,7 +152,12 @@ async function forwardedStream(
       if (tap.error) return
     }
   }
-  return { chunks: chunks(), finish: () => tap.finish(), tail: (cost_usd, usage) => tap.tail(cost_usd, usage) }
+  return {
+    chunks: chunks(),
+    finish: () => tap.finish(),
+    tail: (cost_usd, usage) => tap.tail(cost_usd, usage),
+    ...further(tap),
+  }
 }
 
 function encodedStream(connection: ChatConnection, offer: ServingOffer, chat: OfferedChat, call: Call): ChatStream {
@@ -165,8 +175,19 @@ function encodedStream(connection: ChatConnection, offer: ServingOffer, chat: Of
       if (text) yield Buffer.from(text)
     }
   }
-  return { chunks: chunks(), finish: () => end, tail: (cost_usd, usage) => Buffer.from(encoder.tail(usage, cost_usd)) }
+  return {
+    chunks: chunks(),
+    finish: () => end,
+    tail: (cost_usd, usage) => Buffer.from(encoder.tail(usage, cost_usd)),
+    ...further(encoder),
+  }
 }
+
+/** What the streams of some formats can do beyond the rest. */
+const further = (stream: StreamTap | StreamEncoder): Pick<ChatStream, 'answer' | 'errorEvent'> => ({
+  ...(stream.answer && { answer: stream.answer.bind(stream) }),
+  ...(stream.errorEvent && { errorEvent: stream.errorEvent.bind(stream) }),
+})
 
 /** The output limit that was held for goes with the request, whether the caller set it or not. */
 const canonical = ({ front, body, output_limit }: OfferedChat) => ({

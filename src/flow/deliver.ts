@@ -35,7 +35,7 @@ export async function deliver(
     const end = stream.finish()
     const keep = () => storeTranscript(services, work, front, transcript)
     const cost = await conclude(services, work, end, reading, keep)
-    if (cost === undefined) return fail(front, sink, reading.error ?? end.error ?? canceled())
+    if (cost === undefined) return fail(tellsErrors(stream, front), sink, reading.error ?? end.error ?? canceled())
     sink.write(stream.tail(shortUsd(cost), end.usage ?? countedUsage(work, end.output_bytes)))
     sink.end()
     // Who left while the charge was written has not had the last of it.
@@ -44,7 +44,7 @@ export async function deliver(
   } catch (error) {
     services.log.error({ job: work.job._id, error }, 'A stream could not be concluded.')
     if (!work.decided) await giveBack(services, work, error)
-    return fail(front, sink, error)
+    return fail(tellsErrors(stream, front), sink, error)
   }
 }
 
@@ -134,10 +134,12 @@ async function settleDelivered(
   await settle(services, work, { usage, status: abandoned ? 'completed' : 'canceled', outputs })
 }
 
+const tellsErrors = (stream: ChatStream, front: ChatFront) => stream.errorEvent ?? front.errorEvent
+
 /** After the first byte a failure is one event in the stream, then the connection closes without an end marker. */
-function fail(front: ChatFront, sink: Sink, error: unknown): undefined {
+function fail(errorEvent: ChatFront['errorEvent'], sink: Sink, error: unknown): undefined {
   if (sink.gone) return
   const { message, type, code } = jobError(failureOf(error))
-  sink.write(Buffer.from(front.errorEvent({ message, type, code })))
+  sink.write(Buffer.from(errorEvent({ message, type, code })))
   sink.end()
 }

@@ -4,10 +4,12 @@ import type { ChatFront } from '../protocols/front.ts'
 import { geminiFront } from '../protocols/gemini/front.ts'
 import { openaiChatFront } from '../protocols/openai-chat/front.ts'
 import { openaiCompletionsFront } from '../protocols/openai-completions/front.ts'
+import { openaiResponsesFront } from '../protocols/openai-responses/front.ts'
 
 const FRONTS: Partial<Record<ChatFront['protocol'], ChatFront>> = {
   'openai-chat': openaiChatFront,
   'openai-completions': openaiCompletionsFront,
+  'openai-responses': openaiResponsesFront,
   'anthropic-messages': anthropicMessagesFront,
   gemini: geminiFront,
 }

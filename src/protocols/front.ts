@@ -47,6 +47,8 @@ export interface StreamTap {
   finish(): AnswerEnd
   /** The last bytes of a complete stream: the usage with its cost where the format or the caller wants it, and the end. */
   tail(cost_usd: string, usage: Usage): Uint8Array
+  answer?(): JsonObject
+  errorEvent?(error: ToldError): string
 }
 
 /** Writes a stream of canonical events in the format's own bytes. */
@@ -54,6 +56,16 @@ export interface StreamEncoder {
   /** The text to send for one event; '' for none. */
   encode(event: ChatEvent): string
   tail(usage: Usage, cost_usd: string): string
+  /** The whole answer without its usage, once its finish has come, where the stream can tell it. */
+  answer?(): JsonObject
+  /** A failure told where the stream stands, for formats that number their events. */
+  errorEvent?(error: ToldError): string
+}
+
+export interface ToldError {
+  message: string
+  type: string
+  code: string
 }
 
 /** How a format passes through to providers that speak it too. */
@@ -66,6 +78,8 @@ export interface PassThrough {
   tap(body: JsonObject, provider: string): StreamTap
   /** What a provider's whole answer of this format says of itself. Throws ProviderError if it is none. */
   readAnswer(answer: JsonObject): AnswerEnd
+  /** A provider's whole answer with what the router did for the caller beforehand. */
+  present?(answer: JsonObject, body: JsonObject): JsonObject
 }
 
 /** A format that only callers speak has no PassThrough: every provider is told in its own. */
@@ -79,11 +93,15 @@ export interface ChatFront extends Partial<PassThrough> {
   inputUpperBound(body: JsonObject): Meters
   encoder(body: JsonObject, head: AnswerHead): StreamEncoder
   /** Reads all events into one answer, without its usage. Passes on what the events throw. */
-  collect(events: AsyncIterable<ChatEvent>, head: AnswerHead): Promise<{ answer: JsonObject; end: AnswerEnd }>
+  collect(
+    events: AsyncIterable<ChatEvent>,
+    head: AnswerHead,
+    body: JsonObject,
+  ): Promise<{ answer: JsonObject; end: AnswerEnd }>
   /** The answer as JSON text with its usage; with `cost_usd`, exactly printed, in it. */
   encodeAnswer(answer: JsonObject, usage: Usage, cost_usd?: string): string
   /** A whole stream of this format, as it went to the caller, as the one answer it amounts to. */
   readStream(bytes: Uint8Array): JsonObject
   /** A failure in the middle of a stream, after which nothing comes. */
-  errorEvent(error: { message: string; type: string; code: string }): string
+  errorEvent(error: ToldError): string
 }

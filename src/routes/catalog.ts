@@ -29,6 +29,7 @@ export const CATALOG: readonly RouteEntry[] = [
   ...table('Models in OpenAI’s format', 'caller', [
     ['POST', '/v1/chat/completions', 'Text: one answer, or a stream of events', { body: JSON_BODY, answers: STREAMED }],
     ['POST', '/v1/completions', 'Text after a prompt, as it was before chat', { body: JSON_BODY, answers: STREAMED }],
+    ['POST', '/v1/responses', 'The same in the format of the Responses API', { body: JSON_BODY, answers: STREAMED }],
     ['POST', '/v1/embeddings', 'Vectors of texts', { body: JSON_BODY }],
     ['POST', '/v1/moderations', 'Whether a text is acceptable', { body: JSON_BODY }],
     ['POST', '/v1/images/generations', 'Pictures from words', { body: JSON_BODY, answers: STREAMED }],

@@ -15,6 +15,8 @@ export interface ChatQuirks {
   reasoning_content?: true
   /** True: the server knows `top_k`. */
   top_k?: true
+  /** Upstream names of models that the server serves over another protocol only: wholly, or when there are tools. */
+  elsewhere?: { always?: RegExp; with_tools?: RegExp }
 }
 
 export interface ChatServer {
@@ -61,6 +63,8 @@ export function openaiChat(server: ChatServer): ChatConnection {
   return {
     protocol: 'openai-chat',
     output_limit_field: limitField,
+    serves: (upstream, { tools }) =>
+      !(quirks.elsewhere?.always?.test(upstream) || (tools && quirks.elsewhere?.with_tools?.test(upstream))),
     forward: (body, call) => send(adapt(body, limitField(call.upstream), quirks), call),
     async *stream(request, call) {
       const body = encodeRequest(request, call.upstream, limitField(call.upstream), quirks)

@@ -1,0 +1,47 @@
+// How many tokens a response request can be at most: the chat format's bound, of the same things in chat's words.
+import type { Json, JsonObject, Meters } from '../../contract.ts'
+import { isRecord } from '../lenient.ts'
+import { inputUpperBound as chatUpperBound } from '../openai-chat/estimate.ts'
+
+/** Items by reference, stored prompts: nobody here can see them. Chat's bound knows such a part as a film. */
+const UNSEEN = { role: 'user', content: [{ type: 'video_url' }] }
+
+export function inputUpperBound(body: JsonObject): Meters {
+  const { instructions, input, tools, text, prompt } = body
+  const items = Array.isArray(input) ? input : [{ role: 'user', content: input ?? '' }]
+  return chatUpperBound({
+    model: body.model,
+    messages: [instructions ?? '', ...items.map(inChat), ...(prompt ? [UNSEEN] : [])],
+    tools: Array.isArray(tools) ? tools.flatMap(toolsInChat) : tools,
+    response_format: isRecord(text) ? text.format : undefined,
+  })
+}
+
+/** A namespace is a list of functions; `tool_search` runs at the caller or over the tools that are here. */
+function toolsInChat(tool: Json): Json[] {
+  if (!isRecord(tool)) return [tool]
+  if (tool.type === 'tool_search') return [{ ...tool, type: 'function' } as JsonObject]
+  return tool.type === 'namespace' && Array.isArray(tool.tools)
+    ? [...(tool.tools as Json[]), tool.description as Json]
+    : [tool as Json]
+}
+
+function inChat(value: Json): Json {
+  if (Array.isArray(value)) return value.map(inChat)
+  if (!isRecord(value)) return value
+  const object = value as JsonObject
+  switch (object.type) {
+    case 'input_image':
+      return { type: 'image_url', image_url: { detail: object.detail ?? 'auto' } }
+    case 'input_file':
+      return { type: 'file', file: { file_data: bytesOnly(object.file_data) } }
+    case 'item_reference':
+      return UNSEEN
+    default:
+      return Object.fromEntries(Object.entries(object).map(([name, member]) => [name, inChat(member)]))
+  }
+}
+
+/** What of a data URL is data: chat's bound reads bare base64. */
+const bytesOnly = (data: Json | undefined): Json =>
+  typeof data === 'string' ? data.slice(data.startsWith('data:') ? data.indexOf(',') + 1 : 0) : null
