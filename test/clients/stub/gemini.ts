@@ -13,6 +13,8 @@ const CONFIG =
 /** What `parameters` (the OpenAPI subset) cannot hold; `parametersJsonSchema` can. */
 const NO_SCHEMA = ['$schema', '$ref', '$defs', 'const', 'exclusiveMinimum', 'exclusiveMaximum', 'allOf', 'oneOf', 'not']
 const SIGNATURE = 'c2lnbmVkIGJ5IHRoZSBzdHVi'
+/** Google's own word for a signature that was lost on the way. */
+const LOST = 'skip_thought_signature_validator'
 
 export const geminiStub: Speaker = {
   path: /^\/v1beta\/models\/[^/]+:(generateContent|streamGenerateContent)$/,
@@ -68,7 +70,7 @@ function checkContents(contents: JsonObject[], faults: string[]): void {
     const parts = list(content.parts)
     if (parts.length === 0) faults.push(`${where}: parts must not be empty`)
     const calls = parts.filter(({ functionCall }) => functionCall !== undefined)
-    if (calls.length > 0 && calls[0]?.thoughtSignature !== SIGNATURE)
+    if (calls.length > 0 && ![SIGNATURE, LOST].includes(text(calls[0]?.thoughtSignature)))
       faults.push(`${where}: the functionCall lacks its thoughtSignature`)
     const answers = list(contents[at + 1]?.parts).filter(({ functionResponse }) => functionResponse !== undefined)
     if (calls.length !== answers.length) faults.push(`${where}: ${calls.length} calls, ${answers.length} answers`)
