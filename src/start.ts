@@ -1,6 +1,5 @@
 // Starting a router: store, registry, flow, app, in the order in which each needs the one before. It reads no
 // environment and prints nothing, so that tests start real routers too.
-import { mkdirSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -22,7 +21,7 @@ import { openStorage } from './media/store.ts'
 import { makeProviderFetch } from './protocols/transport.ts'
 import { buildRegistry, type Registry } from './registry.ts'
 import { connectStore } from './store/connect.ts'
-import { startEmbeddedStore } from './store/embedded/start.ts'
+import { makeDataFolder, startEmbeddedStore } from './store/embedded/start.ts'
 
 /** How long streams may go on after the order to stop. */
 const DRAIN_MS = 25_000
@@ -46,7 +45,7 @@ export async function startRouter(
   on_crash?: (error: Error) => void,
   timings: Partial<HeartbeatTimings> = {},
 ): Promise<Router> {
-  mkdirSync(config.data_dir, { recursive: true })
+  makeDataFolder(config.data_dir)
   // Prices and adapters first: their faults should not cost a start of the store.
   let registry = await loadRegistry(config, 1)
   const embedded = config.mongodb_uri

@@ -2,8 +2,8 @@
  * The lock on a data folder. The operating system holds it (sqlite's file lock), so it ends with the process however
  * that dies, and having it proves that no former owner lives.
  */
-import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
 /** Another process, or another store in this one, works on the folder. */
@@ -35,14 +35,38 @@ export class DataFolderUnusable extends Error {
 
 export type FolderLock = { release: () => void }
 
-/** Makes the folder if needed and takes it. Throws DataFolderInUse or DataFolderUnusable. */
-export function lockFolder(folder: string): FolderLock {
+/** Makes the folder if needed, for its owner alone. Throws DataFolderUnusable. */
+export function makeDataFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder)
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     throw new DataFolderUnusable(folder, (error as NodeJS.ErrnoException).code ?? (error as Error).message)
   }
+}
+
+/**
+ * One folder after another, each tried once: `mkdirSync` with `recursive` never comes back where a folder can be seen
+ * but nothing be made in it, as in /proc (Node 24.21, 2026-11).
+ */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) {
+    readdirSync(folder)
+    return
+  }
+  const parent = dirname(folder)
+  if (parent !== folder) makeFolder(parent)
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    // Another start may have been faster.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
+
+/** Makes the folder if needed and takes it. Throws DataFolderInUse or DataFolderUnusable. */
+export function lockFolder(folder: string): FolderLock {
+  makeDataFolder(folder)
   const pid_file = join(folder, 'store.pid')
   const database = takeLock(folder, pid_file)
   writeFileSync(pid_file, `${process.pid}\n`, { mode: 0o600 })

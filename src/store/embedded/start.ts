@@ -5,7 +5,7 @@ import { DataFolderInUse, DataFolderUnusable } from './lock.ts'
 import type { SyncMode } from './storage.ts'
 import type { ThreadMessage, ThreadOptions } from './thread.ts'
 
-export { DataFolderInUse, DataFolderUnusable } from './lock.ts'
+export { DataFolderInUse, DataFolderUnusable, makeDataFolder } from './lock.ts'
 
 export type EmbeddedStoreOptions = {
   data_dir: string

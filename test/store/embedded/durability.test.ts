@@ -117,6 +117,30 @@ describe('a data folder', () => {
     await expect(refused).rejects.toThrow('ENOTDIR')
   })
 
+  it.runIf(process.platform === 'linux')('that nobody can make is refused at once', async () => {
+    for (const folder of ['/proc/switchyard', '/proc/switchyard/data']) {
+      await expect(startEmbeddedStore({ data_dir: folder, sync: 'normal' })).rejects.toThrow(
+        `The data folder ${folder} cannot be used (ENOENT)`,
+      )
+    }
+  })
+
+  it('that cannot be one ends a start of the router with one clear line', async () => {
+    const file = join(data_dir, 'file')
+    writeFileSync(file, '')
+    const folders = process.platform === 'linux' ? ['/proc/switchyard', join(file, 'data')] : [join(file, 'data')]
+    for (const folder of folders) {
+      const main = join(import.meta.dirname, '../../../src/main.ts')
+      const env = { PATH: process.env.PATH, PORT: '0', DATA_DIR: folder }
+      const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], { cwd: data_dir, env })
+      const exit = once(child, 'exit')
+      const lines = (await child.stderr.toArray()).join('').trimEnd().split('\n')
+      expect(lines).toHaveLength(1)
+      expect(lines[0]).toContain(`The data folder ${folder} cannot be used`)
+      expect(await exit).toEqual([1, null])
+    }
+  })
+
   it('is given up again when the store cannot listen where it was told to', async () => {
     const taken = createServer()
     await once(taken.listen(0, '127.0.0.1'), 'listening')
