@@ -33,10 +33,11 @@ export async function deliver(
   const reading = await relay(work, stream, sink, transcript)
   try {
     const end = stream.finish()
-    const keep = () => storeTranscript(services, work, front, transcript)
+    const usage = end.usage ?? countedUsage(work, end.output_bytes)
+    const keep = () => storeTranscript(services, work, { front, stream, transcript, usage })
     const cost = await conclude(services, work, end, reading, keep)
     if (cost === undefined) return fail(tellsErrors(stream, front), sink, reading.error ?? end.error ?? canceled())
-    sink.write(stream.tail(shortUsd(cost), end.usage ?? countedUsage(work, end.output_bytes)))
+    sink.write(stream.tail(shortUsd(cost), usage))
     sink.end()
     // Who left while the charge was written has not had the last of it.
     if (sink.gone && !reading.detached) await keepNow(services, work.job, keep)

@@ -1,6 +1,8 @@
 // What a stream said, kept while it runs in case its reader leaves: bounded, and forgotten when the reader stays.
+import type { Usage } from '../contract.ts'
 import type { ChatFront } from '../protocols/front.ts'
 import type { JobOutput } from '../store/jobs.ts'
+import type { ChatStream } from './chat_stream.ts'
 import { storeJson } from './outputs.ts'
 import type { Services } from './services.ts'
 import type { Work } from './work.ts'
@@ -23,12 +25,16 @@ export class Transcript {
   }
 }
 
-/** Stores the answer of a chat whose reader left, as the JSON answer that a caller without streaming would have got. */
+/**
+ * Stores the answer of a chat whose reader left, as the JSON answer that a caller without streaming would have got. Its
+ * end is read with it, for some formats say only there how they ended.
+ */
 export async function storeTranscript(
   services: Services,
   work: Work,
-  front: ChatFront,
-  transcript: Transcript,
+  { front, stream, transcript, usage }: { front: ChatFront; stream: ChatStream; transcript: Transcript; usage: Usage },
 ): Promise<JobOutput[]> {
-  return [await storeJson(services, work.job, JSON.stringify(front.readStream(transcript.whole)))]
+  const told = () => front.readStream(Buffer.concat([transcript.whole, stream.tail('0', usage)]))
+  // What it cost is written on the job once that is decided.
+  return [await storeJson(services, work.job, front.encodeAnswer(stream.answer?.() ?? told(), usage))]
 }
