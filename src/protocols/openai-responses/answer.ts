@@ -45,7 +45,7 @@ export function readAnswer(answer: JsonObject): AnswerEnd {
 /** What of an output is charged for where no usage came: UTF-8 bytes of words, thoughts and calls. */
 export function outputOf(output: unknown[]): { has_output: boolean; output_bytes: number } {
   let output_bytes = 0
-  let pictures = false
+  let acts = false
   const add = (words: unknown) => {
     if (typeof words === 'string') output_bytes += Buffer.byteLength(words)
   }
@@ -57,9 +57,10 @@ export function outputOf(output: unknown[]): { has_output: boolean; output_bytes
       }
     }
     for (const words of [item.name, item.arguments, item.input, item.code]) add(words)
-    if (item.result) pictures = true
+    // A search, a command, a picture: work of the model's, whatever words came with it.
+    if (item.type !== 'message' && item.type !== 'reasoning') acts = true
   }
-  return { has_output: pictures || output_bytes > 0, output_bytes }
+  return { has_output: acts || output_bytes > 0, output_bytes }
 }
 
 /**

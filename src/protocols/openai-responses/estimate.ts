@@ -6,15 +6,20 @@ import { inputUpperBound as chatUpperBound } from '../openai-chat/estimate.ts'
 /** Items by reference, stored prompts: nobody here can see them. Chat's bound knows such a part as a film. */
 const UNSEEN = { role: 'user', content: [{ type: 'video_url' }] }
 
+/** In pro mode the model reads the input several times over (a recording of 2026-07: 1,549 tokens for a dozen words). */
+const PRO_READINGS = 16
+
 export function inputUpperBound(body: JsonObject): Meters {
-  const { instructions, input, tools, text, prompt } = body
+  const { instructions, input, tools, text, prompt, reasoning } = body
   const items = Array.isArray(input) ? input : [{ role: 'user', content: input ?? '' }]
-  return chatUpperBound({
+  const meters = chatUpperBound({
     model: body.model,
     messages: [instructions ?? '', ...items.map(inChat), ...(prompt ? [UNSEEN] : [])],
     tools: Array.isArray(tools) ? tools.flatMap(toolsInChat) : tools,
     response_format: isRecord(text) ? text.format : undefined,
   })
+  if (!isRecord(reasoning) || reasoning.mode !== 'pro') return meters
+  return { ...meters, input_tokens: (meters.input_tokens ?? 0) * PRO_READINGS }
 }
 
 /** A namespace is a list of functions; `tool_search` runs at the caller or over the tools that are here. */
