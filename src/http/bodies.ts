@@ -29,11 +29,14 @@ export async function readJson(
   return { value: parseObject(raw), raw }
 }
 
-/** A body without a type is taken for JSON, as small clients forget it; `application/*+json` is JSON too. */
+/**
+ * A body without a type is taken for JSON, as small clients forget it; so is what `curl -d` calls a form where nobody says
+ * otherwise. (No browser can be tricked by that: keys travel in headers of their own.) `application/*+json` is JSON too.
+ */
 function requireJson(type: string | undefined): void {
   const [media_type = '', ...parameters] = (type ?? 'application/json').toLowerCase().split(';')
   const charset = parameters.map((text) => /^\s*charset="?([\w-]+)/.exec(text)?.[1]).find((name) => name !== undefined)
-  if (!/^\s*application\/([\w.-]+\+)?json\s*$/.test(media_type)) {
+  if (!/^\s*application\/(([\w.-]+\+)?json|x-www-form-urlencoded)\s*$/.test(media_type)) {
     throw new RequestError(415, 'unsupported_media_type', 'Send the body as JSON, with content-type: application/json.')
   }
   if (charset !== undefined && !['utf-8', 'utf8', 'us-ascii'].includes(charset)) {

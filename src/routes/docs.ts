@@ -85,7 +85,8 @@ function htmlPage(): string {
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Switchyard: every route</title><style>${STYLE}</style>
 <h1>Switchyard</h1>
-<p>Keys go into <code>Authorization: Bearer …</code>. Errors are OpenAI’s envelope. The same for machines:
+<p>Keys go into <code>Authorization: Bearer …</code>, or where the format’s own SDK puts them. Errors come in the format’s
+own envelope. The same for machines:
 <a href="/openapi.json">/openapi.json</a>.</p>
 ${sections.join('\n')}</html>`
 }
