@@ -177,8 +177,9 @@ function outputLimit({ model, limits }: ServingOffer, { front, body }: Chat): nu
   const { output_limit } = front.facts(body)
   const most = limits.max_output_tokens
   if (output_limit) {
-    const { tokens, param } = output_limit
+    const { tokens, param, demanded } = output_limit
     if (most === undefined || tokens <= most) return tokens
+    if (demanded) return most
     throw new Failure(400, 'invalid_value', `${model} writes at most ${most} tokens; '${param}' asks for ${tokens}.`, {
       param,
     })

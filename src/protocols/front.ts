@@ -5,8 +5,11 @@ import type { ChatEvent, ChatRequest, JsonObject, Meters, Protocol, ProviderErro
 /** What of a request decides its price and its way, read from a checked body. */
 export interface ChatFacts {
   stream: boolean
-  /** The caller's limit of the output, and the field that says so, for messages. */
-  output_limit?: { tokens: number; param: string }
+  /**
+   * The caller's limit of the output, and the field that says so, for messages. `demanded`: the format asks everybody for
+   * one, so that a number beyond the model's own means all that it can write.
+   */
+  output_limit?: { tokens: number; param: string; demanded?: true }
   /** How many answers were asked for. */
   choices: number
   /** Facts that select a rate: tier. */

@@ -1,4 +1,6 @@
 // Anthropic's official SDK against a real router: on the sandbox, on a stand-in of Anthropic, and on one of OpenAI.
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import Anthropic from '@anthropic-ai/sdk'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { DELTA_USAGE, DELTAS, event, LAST, MESSAGE, START, STOP, STREAM, USAGE } from '../fixtures/anthropic.ts'
@@ -165,6 +167,26 @@ describe('on the sandbox', () => {
     })
     const output = await get(router, `/jobs/${id}/outputs/0`)
     expect(await output.json()).toMatchObject({ type: 'message', content: [{ text: 'You said: Hello' }] })
+  })
+
+  it('keeps the whole message for a reader who leaves a stream, with how it ended', async () => {
+    const stream = client.messages.stream(asked('sandbox/chat', 'Count to ten. [[delay:30ms]]'))
+    const { response } = await stream.withResponse()
+    await new Promise<void>((resolve) => stream.once('text', () => resolve()))
+    stream.abort()
+    await stream.done().catch(() => undefined)
+    const id = response.headers.get('x-job-id')
+    await eventually(async () => {
+      const job = (await (await get(router, `/jobs/${id}`)).json()) as { status: string }
+      return job.status === 'completed' || undefined
+    })
+    const message = await (await get(router, `/jobs/${id}/outputs/0`)).json()
+    expect(message).toMatchObject({
+      type: 'message',
+      content: [{ type: 'text', text: expect.stringContaining('Count to ten.') }],
+      stop_reason: 'end_turn',
+      usage: { output_tokens: expect.any(Number) },
+    })
   })
 
   it('lists models in Anthropic’s shape to its client, and in OpenAI’s to everybody else', async () => {
@@ -403,6 +425,33 @@ describe('on Anthropic', () => {
       system: [{ type: 'text', text: 'Be brief.' }],
       messages: [{ role: 'user', content: [{ type: 'text', text: 'Hello' }] }],
     })
+  })
+})
+
+const captures = join(import.meta.dirname, '..', '..', '..', 'shared', 'clients', 'claude.json')
+
+describe.skipIf(!existsSync(captures))('what Claude Code was seen to send (../shared/clients)', () => {
+  interface Capture {
+    path: string
+    body: { model: string; stream: boolean }
+  }
+  const sent: [string, Capture][] = existsSync(captures)
+    ? (JSON.parse(readFileSync(captures, 'utf8')) as Capture[]).map((capture, index) => [
+        `request ${index + 1}`,
+        capture,
+      ])
+    : []
+
+  it.each(sent)('is answered by Anthropic, by OpenAI and by the sandbox: %s', async (_name, { path, body }) => {
+    stub.answer = sse(STREAM, 50)
+    openai.answer = sse(CHAT_STREAM, 60)
+    for (const model of [body.model, 'openai/gpt-5-mini', 'sandbox/chat']) {
+      const response = await post(path, { ...body, model })
+      const text = await response.text()
+      expect([model, response.status, text.includes('event: message_stop')]).toEqual([model, 200, true])
+    }
+    expect(JSON.parse(stub.seen[0]?.body.toString() ?? '')).toEqual({ ...body, model: body.model })
+    expect(JSON.parse(openai.seen.at(-1)?.body.toString() ?? '')).toMatchObject({ reasoning_effort: 'high' })
   })
 })
 

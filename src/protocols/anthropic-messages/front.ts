@@ -16,7 +16,9 @@ export const anthropicMessagesFront: ChatFront = {
     const { max_tokens } = body
     return {
       stream: body.stream === true,
-      ...(typeof max_tokens === 'number' && { output_limit: { tokens: max_tokens, param: 'max_tokens' } }),
+      ...(typeof max_tokens === 'number' && {
+        output_limit: { tokens: max_tokens, param: 'max_tokens', demanded: true },
+      }),
       // A shortening of the conversation is an answer of its own beside the one that was asked for.
       choices: compacts(body) ? 2 : 1,
       attributes: tierOf(body),
@@ -28,11 +30,8 @@ export const anthropicMessagesFront: ChatFront = {
   toCanonical,
   inputUpperBound,
 
-  toProvider: (body, { upstream, output_limit }) => ({
-    ...body,
-    model: upstream,
-    max_tokens: typeof body.max_tokens === 'number' ? body.max_tokens : output_limit,
-  }),
+  // The limit is the caller's own, where it set one that the model can keep.
+  toProvider: (body, { upstream, output_limit }) => ({ ...body, model: upstream, max_tokens: output_limit }),
 
   tap: (_body, provider) => new MessageTap(provider),
 

@@ -225,7 +225,7 @@ describe('what decides the hold', () => {
   it('is the caller’s limit, and an hour in the cache where it is asked for', () => {
     expect(facts({})).toEqual({
       stream: false,
-      output_limit: { tokens: 100, param: 'max_tokens' },
+      output_limit: { tokens: 100, param: 'max_tokens', demanded: true },
       choices: 1,
       attributes: {},
       speaks: false,
