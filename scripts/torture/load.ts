@@ -89,8 +89,8 @@ function nextOrder(random: Random): Order {
 
 const usd = (nano: bigint) => `${nano / 1_000_000_000n}.${(nano % 1_000_000_000n).toString().padStart(9, '0')}`
 
-/** One call, and its line in the journal. */
-export async function callOnce(api: Api, random: Random): Promise<Line> {
+/** One call, and its line in the journal; lost when `given_up` aborts. */
+export async function callOnce(api: Api, random: Random, given_up: AbortSignal): Promise<Line> {
   const order = nextOrder(random)
   const line: Line = {
     kind: order.kind,
@@ -103,7 +103,8 @@ export async function callOnce(api: Api, random: Random): Promise<Line> {
   if (order.reading === 'hang up') void pause(random() * 60).then(() => leaving.abort())
   try {
     const headers = order.reading === 'queue' ? { prefer: 'respond-async' } : {}
-    const response = await api.fetch(order.path, order.body, { headers, signal: leaving.signal })
+    const signal = AbortSignal.any([leaving.signal, given_up])
+    const response = await api.fetch(order.path, order.body, { headers, signal })
     line.job_id = response.headers.get('x-job-id') ?? ''
     if (order.reading === 'leave' && response.ok) return { ...line, outcome: await leave(response, leaving) }
     const text = Buffer.from(await response.arrayBuffer()).toString()
