@@ -5,6 +5,7 @@ import type { Services } from './flow/services.ts'
 import { requireAdmin, requireCaller } from './http/auth.ts'
 import { type ApiRouter, type Middleware, requestContext, type State } from './http/context.ts'
 import { errors } from './http/errors.ts'
+import { googlePaths } from './http/google_paths.ts'
 import { saneHost } from './http/host.ts'
 import { unknownRoute } from './http/unknown_route.ts'
 import { accountRoutes } from './routes/account.ts'
@@ -59,6 +60,7 @@ export function makeApp(services: Services, isReady: () => boolean): Koa<State, 
   app.silent = true
 
   const { forAll, forCallers, forAdmins } = makeRouters(services, isReady)
+  app.use(googlePaths)
   app.use(requestContext(services.log, metrics))
   app.use(errors)
   app.use(saneHost)

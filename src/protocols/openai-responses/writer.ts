@@ -106,7 +106,7 @@ export class OutputWriter {
     open.part = { type, text: '', at, annotations: [], logprobs: [] }
     const added = partOf(open.part)
     if (type === 'summary_text') this.#emit('reasoning_summary_part.added', { ...at, part: added })
-    else if (type !== 'reasoning_text') this.#emit('content_part.added', { ...at, part: added })
+    else this.#emit('content_part.added', { ...at, part: added })
     return open.part
   }
 
@@ -121,7 +121,7 @@ export class OutputWriter {
     else if (type === 'summary_text') this.#emit('reasoning_summary_text.done', { ...at, text })
     else this.#emit('reasoning_text.done', { ...at, text })
     if (type === 'summary_text') this.#emit('reasoning_summary_part.done', { ...at, part: whole })
-    else if (type !== 'reasoning_text') this.#emit('content_part.done', { ...at, part: whole })
+    else this.#emit('content_part.done', { ...at, part: whole })
     const list = type === 'summary_text' ? 'summary' : 'content'
     const parts = open.item[list] as Json[]
     parts.push(whole)
