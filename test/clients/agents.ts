@@ -116,6 +116,8 @@ const opencodeCase = (provider: string, format: string, model: string): Case => 
 /* ---- gemini-cli -------------------------------------------------------------------------------------------------- */
 
 function gemini(bench: Bench, model: string, prompt: string): Promise<string> {
+  const settings = '~/.gemini/settings.json'
+  write(join(bench.home, '.gemini'), 'settings.json', setup(settings, bench.router.url, bench.key))
   return runClient(bench, {
     program: 'gemini',
     arguments: ['-p', prompt, '-m', model, '--approval-mode', 'yolo', '--skip-trust'],
