@@ -81,7 +81,11 @@ function lastBoundary(bytes: Buffer): number {
     return at < 0 ? 0 : at + 2
   }
   let end = 0
-  for (const match of bytes.toString('latin1').matchAll(BOUNDARY)) end = match.index + match[0].length
+  for (const match of bytes.toString('latin1').matchAll(BOUNDARY)) {
+    const after = match.index + match[0].length
+    // The network may have cut \r\n\r\n before its last byte, which then would begin the next event.
+    if (match[0] !== '\r\n\r' || after < bytes.length) end = after
+  }
   return end
 }
 

@@ -7,6 +7,7 @@ import { streamError } from '../status.ts'
 import { CallBuffer } from './calls.ts'
 import { candidatesOf, outputOf } from './output.ts'
 import { citationOf, GOOGLE_REASONS, partOf } from './parts.ts'
+import { addPart, StreamedAnswer } from './streamed.ts'
 import { readUsage, searchesOf, withCost, writeUsage } from './usage.ts'
 
 interface Candidate {
@@ -57,19 +58,6 @@ function encodeCandidate(index: number, { parts, citations, finish = 'stop' }: C
   }
 }
 
-/** Pieces of one text or one thought become one part. */
-function addPart(parts: JsonObject[], part: JsonObject | undefined): void {
-  if (!part) return
-  const last = parts.at(-1)
-  const joins =
-    last?.thoughtSignature === undefined &&
-    typeof last?.text === 'string' &&
-    typeof part.text === 'string' &&
-    last.thought === part.thought
-  if (joins && last) Object.assign(last, part, { text: `${last.text}${part.text}` })
-  else parts.push({ ...part })
-}
-
 function outputOfAll(candidates: Record<string, unknown>[]): Pick<AnswerEnd, 'has_output' | 'output_bytes'> {
   const seen = candidates.map(outputOf)
   return {
@@ -101,24 +89,13 @@ export function encodeAnswer(answer: JsonObject, usage: Usage, cost_usd?: string
 
 /** A whole stream, as it went to the caller, as the one answer it amounts to. What breaks off is read as far as it goes. */
 export function readStream(bytes: Uint8Array): JsonObject {
-  const answer: JsonObject = {}
-  const candidates = new Map<number, JsonObject>()
+  const streamed = new StreamedAnswer()
   for (const { data } of readEvents(Buffer.from(bytes).toString())) {
     const chunk = parse(data)
     if (!chunk || chunk.error) break
-    Object.assign(answer, chunk)
-    for (const candidate of candidatesOf(chunk)) addCandidate(candidates, candidate as JsonObject)
+    streamed.add(chunk)
   }
-  return { ...answer, candidates: [...candidates].sort(([a], [b]) => a - b).map(([, candidate]) => candidate) }
-}
-
-function addCandidate(candidates: Map<number, JsonObject>, chunk: JsonObject): void {
-  const index = typeof chunk.index === 'number' ? chunk.index : 0
-  const known = candidates.get(index)
-  const parts = (record(known?.content).parts ?? []) as JsonObject[]
-  const more = record(chunk.content).parts
-  for (const part of Array.isArray(more) ? more.filter(isRecord) : []) addPart(parts, part as JsonObject)
-  candidates.set(index, { ...known, ...chunk, content: { parts, role: 'model' } })
+  return streamed.answer
 }
 
 function parse(data: string): JsonObject | undefined {

@@ -3,17 +3,19 @@ import type { ChatEvent, FinishReason, JsonObject, Usage } from '../../contract.
 import type { AnswerHead, StreamEncoder } from '../front.ts'
 import { CallBuffer } from './calls.ts'
 import { citationOf, GOOGLE_REASONS, partOf } from './parts.ts'
+import { StreamedAnswer } from './streamed.ts'
 import { withCost, writeUsage } from './usage.ts'
 
 /** One encoder writes one answer. */
 export class ChunkEncoder implements StreamEncoder {
-  #head: AnswerHead
+  #head: JsonObject
+  #streamed = new StreamedAnswer()
   #calls = new CallBuffer()
   #citations = new Map<number, JsonObject[]>()
   #ends = new Map<number, FinishReason>()
 
-  constructor(head: AnswerHead) {
-    this.#head = head
+  constructor({ model, id }: AnswerHead) {
+    this.#head = { modelVersion: model, responseId: id }
   }
 
   encode(event: ChatEvent): string {
@@ -40,7 +42,16 @@ export class ChunkEncoder implements StreamEncoder {
 
   /** The last chunk says how each choice ended, and what all of it took. */
   tail(usage: Usage, cost_usd: string): string {
-    const candidates = [...this.#ends].map(([choice, reason]) => {
+    return this.#write(this.#endings(), { usageMetadata: withCost(writeUsage(usage), cost_usd) })
+  }
+
+  answer(): JsonObject {
+    this.#streamed.add({ candidates: this.#endings(), ...this.#head })
+    return this.#streamed.answer
+  }
+
+  #endings = (): JsonObject[] =>
+    [...this.#ends].map(([choice, reason]) => {
       const sources = this.#citations.get(choice)
       return {
         ...this.#candidate(choice, [{ text: '' }]),
@@ -48,13 +59,11 @@ export class ChunkEncoder implements StreamEncoder {
         ...(sources ? { citationMetadata: { citations: sources } } : {}),
       }
     })
-    return this.#write(candidates, { usageMetadata: withCost(writeUsage(usage), cost_usd) })
-  }
 
   #candidate = (index: number, parts: JsonObject[]): JsonObject => ({ content: { parts, role: 'model' }, index })
 
   #write(candidates: JsonObject[], more: object = {}): string {
-    const { id, model } = this.#head
-    return `data: ${JSON.stringify({ candidates, ...more, modelVersion: model, responseId: id })}\r\n\r\n`
+    this.#streamed.add({ candidates })
+    return `data: ${JSON.stringify({ candidates, ...more, ...this.#head })}\r\n\r\n`
   }
 }

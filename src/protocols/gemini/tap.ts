@@ -7,6 +7,7 @@ import { EventFramer, readEvents } from '../sse.ts'
 import { streamError } from '../status.ts'
 import { parseChunk } from './events.ts'
 import { candidatesOf, outputOf } from './output.ts'
+import { StreamedAnswer } from './streamed.ts'
 import { readUsage, searchesOf, withCost, writeUsage } from './usage.ts'
 
 /** An event of Google's ends with \r\n\r\n; other servers of this format send \n\n. */
@@ -23,6 +24,7 @@ export class GeminiTap implements StreamTap {
   #searches = 0
   #has_output = false
   #output_bytes = 0
+  #streamed = new StreamedAnswer()
   #held: { text: string; chunk: JsonObject } | undefined
 
   constructor(provider: string) {
@@ -63,6 +65,12 @@ export class GeminiTap implements StreamTap {
     )
   }
 
+  /** All of it, with what is held back. */
+  answer(): JsonObject {
+    const { usageMetadata: _, ...answer } = this.#streamed.answer
+    return answer
+  }
+
   #forward(bytes: Buffer): Uint8Array | undefined {
     const sent: string[] = []
     for (const [event] of bytes.toString('latin1').matchAll(EVENTS)) {
@@ -94,6 +102,7 @@ export class GeminiTap implements StreamTap {
   }
 
   #note(chunk: JsonObject): void {
+    this.#streamed.add(chunk)
     if (isRecord(chunk.usageMetadata)) this.#usage = chunk.usageMetadata
     if (record(chunk.promptFeedback).blockReason) this.#blocked = true
     for (const candidate of candidatesOf(chunk)) {
