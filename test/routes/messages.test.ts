@@ -469,4 +469,47 @@ describe('on OpenAI', () => {
       max_tokens: 200,
     })
   })
+
+  it('reaches models that take tools in the Responses API alone, as Claude Code would', async () => {
+    const response = {
+      id: 'resp_1',
+      object: 'response',
+      status: 'completed',
+      output: [
+        {
+          type: 'function_call',
+          id: 'fc_1',
+          call_id: 'call_1',
+          name: 'Bash',
+          arguments: '{"command":"ls"}',
+          status: 'completed',
+        },
+      ],
+      usage: { input_tokens: 9, output_tokens: 5, total_tokens: 14 },
+    }
+    const item = response.output[0]
+    const told = [
+      { type: 'response.created', response: { ...response, status: 'in_progress', output: [] } },
+      { type: 'response.output_item.added', output_index: 0, item: { ...item, arguments: '' } },
+      { type: 'response.function_call_arguments.delta', output_index: 0, item_id: 'fc_1', delta: '{"command":"ls"}' },
+      { type: 'response.output_item.done', output_index: 0, item },
+      { type: 'response.completed', response },
+    ]
+    openai.answer = sse(told.map((each) => `event: ${each.type}\ndata: ${JSON.stringify(each)}\n\n`).join(''), 80)
+    const message = await client.messages
+      .stream({
+        ...asked('openai/gpt-6-astra'),
+        tools: [{ name: 'Bash', input_schema: { type: 'object' } }],
+        max_tokens: 4000,
+        thinking: { type: 'enabled', budget_tokens: 3000 },
+      })
+      .finalMessage()
+    expect(message).toMatchObject({
+      content: [{ type: 'tool_use', id: 'call_1', name: 'Bash', input: { command: 'ls' } }],
+      stop_reason: 'tool_use',
+      usage: { input_tokens: 9, output_tokens: 5 },
+    })
+    expect(openai.seen.at(-1)?.path).toBe('/v1/responses')
+    expect(JSON.parse(openai.seen.at(-1)?.body.toString() ?? '')).toMatchObject({ reasoning: { effort: 'medium' } })
+  })
 })

@@ -1,6 +1,7 @@
 // How hard the model is to think, in the words that this model knows: a level for those from 4.6 on, a budget of tokens
 // for older ones (Anthropic's guide to extended thinking, 2026-11).
 import type { ChatRequest, JsonObject } from '../../contract.ts'
+import { effortFor } from '../effort.ts'
 
 interface Thinking {
   thinking?: JsonObject | undefined
@@ -39,9 +40,6 @@ function knowsEffort(upstream: string): boolean {
   const [, major, minor] = /claude-[a-z]+-(\d+)(?:-(\d{1,2})(?!\d))?/.exec(upstream) ?? []
   return major === undefined || Number(major) > 4 || Number(minor ?? 0) >= 6
 }
-
-const effortFor = (budget_tokens: number): string =>
-  budget_tokens <= 2_048 ? 'low' : budget_tokens <= 8_192 ? 'medium' : 'high'
 
 const isForced = ({ tool_choice }: ChatRequest): boolean =>
   tool_choice?.mode === 'required' ||

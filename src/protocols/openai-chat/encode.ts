@@ -13,6 +13,7 @@ import {
   type ToolChoice,
 } from '../../contract.ts'
 import { addressOf, base64Of } from '../address.ts'
+import { effortFor } from '../effort.ts'
 import type { ChatQuirks } from './provider.ts'
 
 /** The request body without `stream`. Throws ProviderError 'invalid_request'. */
@@ -43,7 +44,7 @@ export function encodeRequest(
     logprobs: top_logprobs === undefined ? undefined : true,
     top_logprobs: top_logprobs || undefined,
     response_format: response_format && encodeFormat(response_format),
-    reasoning_effort: reasoning?.effort ?? effortFor(reasoning?.budget_tokens, limit_field),
+    reasoning_effort: reasoning && encodeEffort(reasoning, limit_field),
     verbosity: request.verbosity,
     modalities: request.modalities,
     audio,
@@ -57,9 +58,9 @@ export function encodeRequest(
  * A budget of thought in other formats (Claude Code sets one always) is a level here. It is a limit and no order, so
  * where the model may not think at all, which only OpenAI's names tell, nothing is said.
  */
-function effortFor(budget_tokens: number | undefined, limit_field: string): string | undefined {
-  if (budget_tokens === undefined || limit_field !== 'max_completion_tokens') return undefined
-  return budget_tokens <= 2_048 ? 'low' : budget_tokens <= 8_192 ? 'medium' : 'high'
+function encodeEffort({ effort, budget_tokens }: NonNullable<ChatRequest['reasoning']>, limit_field: string) {
+  if (effort !== undefined || budget_tokens === undefined) return effort
+  return limit_field === 'max_completion_tokens' ? effortFor(budget_tokens) : undefined
 }
 
 function encodeMessage(message: ChatMessage, quirks: ChatQuirks): JsonObject[] {

@@ -11,6 +11,7 @@ import {
   type ToolChoice,
 } from '../../contract.ts'
 import { addressOf } from '../address.ts'
+import { effortFor } from '../effort.ts'
 import { writeSealed } from './sealed.ts'
 
 /** The request body without `stream`. Nothing is kept at the provider: the conversation is the caller's. */
@@ -29,7 +30,7 @@ export function encodeRequest(request: ChatRequest, upstream: string): JsonObjec
     top_p: request.top_p,
     top_logprobs: top_logprobs || undefined,
     text: Object.keys(text).length > 0 ? text : undefined,
-    reasoning: reasoning && defined({ effort: reasoning.effort, summary: reasoning.summary }),
+    reasoning: reasoning && encodeReasoning(reasoning),
     include: ['reasoning.encrypted_content', ...(top_logprobs === undefined ? [] : ['message.output_text.logprobs'])],
     service_tier: request.service_tier,
     safety_identifier: request.user,
@@ -38,9 +39,13 @@ export function encodeRequest(request: ChatRequest, upstream: string): JsonObjec
   })
 }
 
+function encodeReasoning({ effort, budget_tokens, summary }: NonNullable<ChatRequest['reasoning']>): JsonObject {
+  return defined({ effort: effort ?? (budget_tokens === undefined ? undefined : effortFor(budget_tokens)), summary })
+}
+
 /** A penalty of nothing, a bias of nothing and one answer are what this format does anyway. */
 function refuseUnsupported(request: ChatRequest): void {
-  const { choices, presence_penalty, frequency_penalty, logit_bias, modalities, reasoning } = request
+  const { choices, presence_penalty, frequency_penalty, logit_bias, modalities } = request
   if (choices !== undefined && choices > 1) throw unsupported('more than one choice', 'n')
   if (presence_penalty) throw unsupported('presence_penalty')
   if (frequency_penalty) throw unsupported('frequency_penalty')
@@ -49,7 +54,6 @@ function refuseUnsupported(request: ChatRequest): void {
   if (request.top_k !== undefined) throw unsupported('top_k')
   if (request.stop && request.stop.length > 0) throw unsupported('stop')
   if (request.seed !== undefined) throw unsupported('seed')
-  if (reasoning?.budget_tokens !== undefined) throw unsupported('reasoning.budget_tokens')
 }
 
 /** Calls, results and thoughts are items of their own here, between the messages. */
