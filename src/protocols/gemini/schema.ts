@@ -81,7 +81,7 @@ export type GenerationConfig = z.infer<typeof generationConfig>
 export const GeminiBody = z.looseObject({
   /** What the address says, put here as Google's own server does with the model: the connection takes both out again. */
   model: z.string().min(1),
-  stream: z.boolean(),
+  stream: z.boolean().nullish(),
   contents: z.array(content).min(1),
   systemInstruction: content.nullish(),
   tools: z.array(tool).nullish(),
