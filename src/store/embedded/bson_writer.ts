@@ -28,7 +28,22 @@ export function writeElements(source: Buffer, start: number, end: number): void 
   at += source.copy(bytes, at, start, end)
 }
 
-export function writeField(name: string, value: unknown): void {
+/**
+ * What a document in a large map of documents was written as. An account carries hundreds of holds, of which a write
+ * changes a few: the others are copied. Whoever changes a document in place calls `forgetWritten` first.
+ */
+const written = Symbol('written')
+type Remembering = { [written]?: Buffer | undefined }
+
+/** A document of more fields than this is a map. */
+const map_size = 8
+
+export function forgetWritten(value: object): void {
+  if ((value as Remembering)[written] !== undefined) (value as Remembering)[written] = undefined
+}
+
+/** `remember`: the value is kept and will be written again. */
+export function writeField(name: string, value: unknown, remember = false): void {
   switch (typeof value) {
     case 'string':
       writeHead(0x02, name)
@@ -46,7 +61,7 @@ export function writeField(name: string, value: unknown): void {
       writeByte(value ? 1 : 0)
       return
     case 'object':
-      writeObject(name, value)
+      writeObject(name, value, remember)
       return
     default:
       // BSON's undefined, as bson writes it.
@@ -68,7 +83,7 @@ function writeDouble(name: string, value: number): void {
   at = bytes.writeDoubleLE(value, at)
 }
 
-function writeObject(name: string, value: object | null): void {
+function writeObject(name: string, value: object | null, remember: boolean): void {
   if (value === null) writeHead(0x0a, name)
   else if (Array.isArray(value)) {
     writeHead(0x04, name)
@@ -77,9 +92,7 @@ function writeObject(name: string, value: object | null): void {
     end(start)
   } else if (Object.getPrototypeOf(value) === Object.prototype) {
     writeHead(0x03, name)
-    const start = begin()
-    writeFields(value as Document)
-    end(start)
+    writeDocument(value as Document, remember)
   } else if (value instanceof Date) {
     writeHead(0x09, name)
     writeWhole(value.getTime())
@@ -89,6 +102,28 @@ function writeObject(name: string, value: object | null): void {
     const wrapped = Buffer.from(rare.buffer, rare.byteOffset, rare.byteLength)
     writeElements(wrapped, 4, wrapped.length - 1)
   }
+}
+
+function writeDocument(document: Document, remember: boolean): void {
+  const known = (document as Remembering)[written]
+  if (known !== undefined) {
+    writeElements(known, 0, known.length)
+    return
+  }
+  const start = begin()
+  const keys = Object.keys(document)
+  const is_map = remember && keys.length > map_size
+  for (const key of keys) {
+    const from = at
+    writeField(key, document[key], remember)
+    if (is_map && bytes[from] === 0x03) rememberFrom(from, document[key] as Remembering)
+  }
+  end(start)
+}
+
+/** What was written last, a document in a field that begins at `from`. */
+function rememberFrom(from: number, value: Remembering): void {
+  if (value[written] === undefined) value[written] = Buffer.from(bytes.subarray(bytes.indexOf(0, from + 1) + 1, at))
 }
 
 export function writeFields(document: Document): void {

@@ -96,10 +96,10 @@ export class StoredDocument {
     return buildDocument(() => {
       const elements = this.#fields()
       for (const [name, { start, end }] of elements) {
-        if (this.#changed.has(name)) writeField(name, this.#values[name])
+        if (this.#changed.has(name)) writeField(name, this.#values[name], true)
         else writeElements(this.#bytes, start, end)
       }
-      for (const name of this.#newNames()) writeField(name, this.#values[name])
+      for (const name of this.#newNames()) writeField(name, this.#values[name], true)
     })
   }
 

@@ -1,5 +1,6 @@
 /** Dotted paths for writing: makes the documents on the way, extends arrays. It never interprets update operators. */
 
+import { forgetWritten } from './bson_writer.ts'
 import { describe } from './describe.ts'
 import { CommandError } from './errors.ts'
 import { isIndex, splitPath } from './paths.ts'
@@ -11,7 +12,7 @@ export type Place = { holder: Document | unknown[]; last: string }
 
 const max_padding = 1_500_000
 
-/** The place a path leads to; missing documents on the way are made. Throws PathNotViable where none can be. */
+/** The place a path leads to, which is about to change; missing documents on the way are made. Throws PathNotViable where none can be. */
 export function placeOf(document: Document, path: string): Place {
   const parts = splitPath(path)
   let holder: Document | unknown[] = document
@@ -23,13 +24,14 @@ export function placeOf(document: Document, path: string): Place {
       write(holder, part, next)
     } else if (!isHolder(next)) throw notViable(parts[index + 1] as string, part, next)
     holder = next as Document | unknown[]
+    forgetWritten(holder)
   }
   const last = parts[parts.length - 1] as string
   if (Array.isArray(holder) && !isIndex(last)) throw notViable(last, parts[parts.length - 2] ?? '', holder)
   return { holder, last }
 }
 
-/** The place a path leads to, undefined if something is missing on the way. Changes nothing. */
+/** The place a path leads to, which is about to change; undefined if something is missing on the way. */
 export function existingPlace(document: Document, path: string): Place | undefined {
   const parts = splitPath(path)
   let holder: Document | unknown[] = document
@@ -37,6 +39,7 @@ export function existingPlace(document: Document, path: string): Place | undefin
     const next = read(holder, parts[index] as string)
     if (!isHolder(next)) return undefined
     holder = next
+    forgetWritten(holder)
   }
   const last = parts[parts.length - 1] as string
   return Array.isArray(holder) && !isIndex(last) ? undefined : { holder, last }

@@ -91,7 +91,12 @@ describe('BSON', () => {
   })
 })
 
-const path = fc.constantFrom('a', 'b', 'c', 'd', 'a.x', 'a.y.z', 'b.1', 'c.x', 'e')
+/** More documents in one field than are written anew each time. */
+const many = Object.fromEntries(
+  Array.from({ length: 20 }, (_, index) => [`m${index}`, { x: index, y: { z: 1n }, l: [1, { x: 1 }] }]),
+)
+const in_many = fc.constantFrom('m.m1', 'm.m1.x', 'm.m1.y.z', 'm.m1.y', 'm.m2.l', 'm.m2.l.1.x', 'm.m3', 'm.new', 'm')
+const path = fc.oneof(fc.constantFrom('a', 'b', 'c', 'd', 'a.x', 'a.y.z', 'b.1', 'c.x', 'e'), in_many)
 const operand = fc.oneof(leaf, document)
 const update = fc
   .record(
@@ -105,7 +110,7 @@ const update = fc
   .map((given) => given as Document)
 const stored = fc
   .record({ a: operand, b: fc.array(leaf, { maxLength: 3 }), c: document, d: operand }, { requiredKeys: [] })
-  .map((fields): Document => ({ _id: 1, ...fields }))
+  .map((fields): Document => ({ _id: 1, ...fields, m: many }))
 
 /** What cannot be carried out changes nothing; undefined then. */
 function attempt<Result>(work: () => Result): Result | undefined {

@@ -194,7 +194,7 @@ describe('changes kept in memory until the commit', () => {
         }
         for (const engine of [gathering, plain]) engine.close()
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     )
   })
 
@@ -218,7 +218,7 @@ describe('changes kept in memory until the commit', () => {
           for (const engine of [gathering, plain]) engine.close()
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 30 },
     )
   })
 
