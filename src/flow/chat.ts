@@ -1,6 +1,6 @@
 // Chat, from the caller's body to the settled answer: admitted, held, tried, delivered, charged. JSON answers are whole
 // before they are charged; streams are charged before their last byte.
-import type { Meter, Meters, Usage } from '../contract.ts'
+import type { JsonObject, Meter, Meters, Usage } from '../contract.ts'
 import { type NanoUsd, shortUsd } from '../ledger/money.ts'
 import { dearestMeter } from '../pricing/cost.ts'
 import type { Quote } from '../pricing/schema.ts'
@@ -20,7 +20,7 @@ import { deliver } from './deliver.ts'
 import { Failure } from './failure.ts'
 import { keepIfLost } from './keep_late.ts'
 import { openJob } from './open.ts'
-import { storeJson } from './outputs.ts'
+import { type KeepAnswer, storeJson } from './outputs.ts'
 import type { Caller, Services } from './services.ts'
 import { release, settle } from './settle.ts'
 import type { Sink } from './sink.ts'
@@ -40,6 +40,9 @@ export interface ChatRun extends Chat {
   /** Aborts when the caller hangs up. */
   gone: AbortSignal
   opened?: (job: JobRecord) => void
+  /** Keeps every answer: callers of its format may ask for it again. Without it only those of callers who left are kept. */
+  keep?: KeepAnswer
+  echo?: JsonObject
 }
 
 export interface ChatJson {
@@ -61,8 +64,9 @@ export async function runChatJson(services: Services, caller: Caller, run: ChatR
   const work = await open(services, caller, run)
   const forget = abortWhenGone(work, run.gone)
   try {
-    const answer = await chatAnswer(services, work, run)
-    keepIfLost(services, work.job, run.gone, async () => [await storeJson(services, work.job, answer.body)])
+    const { keep } = run
+    const answer = await chatAnswer(services, work, run, keep && ((json) => keep(work.job, json)))
+    if (!keep) keepIfLost(services, work.job, run.gone, async () => [await storeJson(services, work.job, answer.body)])
     return answer
   } catch (error) {
     if (!work.decided)
@@ -104,7 +108,7 @@ export async function runChatStream(services: Services, caller: Caller, run: Cha
     // From the first byte on, hanging up is detaching: the work is paid for and goes on.
     forget()
   }
-  return { work, deliver: (sink) => deliver(services, work, run.front, stream, sink) }
+  return { work, deliver: (sink) => deliver(services, work, run, stream, sink) }
 }
 
 async function open(services: Services, caller: Caller, run: ChatRun): Promise<Work> {
@@ -116,6 +120,7 @@ async function open(services: Services, caller: Caller, run: ChatRun): Promise<W
     deadline_ms: CHAT_DEADLINE_MS,
     request_id: run.request_id,
     ...(run.opened && { opened: run.opened }),
+    ...(run.echo && { echo: run.echo }),
   })
   start(services, work)
   return work

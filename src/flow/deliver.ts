@@ -9,6 +9,7 @@ import type { ChatStream } from './chat_stream.ts'
 import { chargeable, countedUsage } from './counted.ts'
 import { failureOf } from './failure.ts'
 import { keepNow } from './keep_late.ts'
+import type { KeepAnswer } from './outputs.ts'
 import type { Services } from './services.ts'
 import { jobError, release, settle } from './settle.ts'
 import type { Sink } from './sink.ts'
@@ -25,22 +26,22 @@ let drains = 0
 export async function deliver(
   services: Services,
   work: Work,
-  front: ChatFront,
+  { front, keep: always }: { front: ChatFront; keep?: KeepAnswer },
   stream: ChatStream,
   sink: Sink,
 ): Promise<NanoUsd | undefined> {
   const transcript = new Transcript()
-  const reading = await relay(work, stream, sink, transcript)
+  const reading = { ...(await relay(work, stream, sink, transcript)), keeps: always !== undefined }
   try {
     const end = stream.finish()
     const usage = end.usage ?? countedUsage(work, end.output_bytes)
-    const keep = () => storeTranscript(services, work, { front, stream, transcript, usage })
+    const keep = () => storeTranscript(services, work, { front, stream, transcript, usage }, always)
     const cost = await conclude(services, work, end, reading, keep)
     if (cost === undefined) return fail(tellsErrors(stream, front), sink, reading.error ?? end.error ?? canceled())
     sink.write(stream.tail(shortUsd(cost), usage))
     sink.end()
     // Who left while the charge was written has not had the last of it.
-    if (sink.gone && !reading.detached) await keepNow(services, work.job, keep)
+    if (sink.gone && !reading.detached && !reading.keeps) await keepNow(services, work.job, keep)
     return cost
   } catch (error) {
     services.log.error({ job: work.job._id, error }, 'A stream could not be concluded.')
@@ -102,7 +103,7 @@ async function conclude(
   services: Services,
   work: Work,
   end: AnswerEnd,
-  reading: Reading,
+  reading: Reading & { keeps: boolean },
   keep: () => Promise<JobOutput[]>,
 ): Promise<NanoUsd | undefined> {
   if (reading.abandoned || (reading.error !== undefined && isCancel(reading.error))) {
@@ -115,7 +116,7 @@ async function conclude(
     await release(services, work, failure, 'failed')
     return undefined
   }
-  const outputs = reading.detached ? await keep() : []
+  const outputs = reading.detached || reading.keeps ? await keep() : []
   return settle(services, work, { usage: chargeable(end, work), outputs })
 }
 

@@ -82,6 +82,9 @@ export async function keepOutputs(
   return Promise.all(files.map((file, index) => storeOutput(services, job, index, file)))
 }
 
+/** Keeps an answer, in its caller's format, with its job. */
+export type KeepAnswer = (job: JobRecord, json: string) => Promise<JobOutput[]>
+
 /** The JSON answer of a chat that nobody waits for. */
 export const storeJson = (services: Services, job: JobRecord, json: string): Promise<JobOutput> =>
   storeText(services, job, { media_type: 'application/json', body: json })

@@ -3,7 +3,7 @@ import type { Usage } from '../contract.ts'
 import type { ChatFront } from '../protocols/front.ts'
 import type { JobOutput } from '../store/jobs.ts'
 import type { ChatStream } from './chat_stream.ts'
-import { storeJson } from './outputs.ts'
+import { type KeepAnswer, storeJson } from './outputs.ts'
 import type { Services } from './services.ts'
 import type { Work } from './work.ts'
 
@@ -33,8 +33,10 @@ export async function storeTranscript(
   services: Services,
   work: Work,
   { front, stream, transcript, usage }: { front: ChatFront; stream: ChatStream; transcript: Transcript; usage: Usage },
+  keep?: KeepAnswer,
 ): Promise<JobOutput[]> {
   const told = () => front.readStream(Buffer.concat([transcript.whole, stream.tail('0', usage)]))
   // What it cost is written on the job once that is decided.
-  return [await storeJson(services, work.job, front.encodeAnswer(stream.answer?.() ?? told(), usage))]
+  const json = front.encodeAnswer(stream.answer?.() ?? told(), usage)
+  return keep ? keep(work.job, json) : [await storeJson(services, work.job, json)]
 }

@@ -1,6 +1,6 @@
 // A chat in whatever format its caller speaks: answered as JSON, as a stream of events, or accepted as a job.
 import type { JsonObject } from '../contract.ts'
-import { runChatJson, runChatStream } from '../flow/chat.ts'
+import { type ChatRun, runChatJson, runChatStream } from '../flow/chat.ts'
 import type { Services } from '../flow/services.ts'
 import type { Sink } from '../flow/sink.ts'
 import { submitChat } from '../flow/submit.ts'
@@ -22,21 +22,25 @@ export interface AskedChat {
   extensions: Extensions
   /** 'chat.completions', 'messages', … */
   endpoint: string
+  /** What the job says of the request beside it. */
+  echo?: JsonObject
+  /** Keeps every answer, whoever reads it. */
+  keep?: ChatRun['keep']
   /** Where a stream goes, if not to events as they are. */
   sink?: (context: Context) => Sink
 }
 
 export async function serveChat(services: Services, context: Context, asked: AskedChat): Promise<void> {
   const { caller, request } = context.state
-  const { extensions, endpoint, sink = (where) => new EventSink(where), ...chat } = asked
-  const plan = { ...extensions, endpoint, request_id: request.id }
+  const { extensions, endpoint, echo, keep, sink = (where) => new EventSink(where), ...chat } = asked
+  const plan = { ...extensions, endpoint, request_id: request.id, ...(echo && { echo }) }
   if (prefersAsync(context)) {
     // The whole answer is kept for later; there is nobody to stream it to.
     const { stream: _, stream_options: __, ...whole } = chat.body
     return accepted(context, await submitChat(services, caller, { ...chat, body: whole }, plan))
   }
   const opened = (job: Parameters<typeof nameJob>[1]) => nameJob(context, job)
-  const run = { ...plan, ...chat, opened, gone: clientSignal(context) }
+  const run = { ...plan, ...chat, opened, gone: clientSignal(context), ...(keep && { keep }) }
   if (chat.front.facts(chat.body).stream) {
     const { work, deliver } = await runChatStream(services, caller, run)
     const cost = await deliver(sink(context))

@@ -153,4 +153,9 @@ jobSchema.index({ account_id: 1, _id: -1 }, { name: 'account' })
 jobSchema.index({ 'lease.owner': 1 }, { name: 'owner', partialFilterExpression: { 'lease.owner': { $exists: true } } })
 jobSchema.index({ poll_at: 1 }, { name: 'due', partialFilterExpression: { poll_at: { $exists: true } } })
 jobSchema.index({ cancel_at: 1 }, { name: 'cancel', partialFilterExpression: { cancel_at: { $exists: true } } })
+// Responses that passed through are asked for by their provider's id.
+jobSchema.index(
+  { account_id: 1, 'echo.response_id': 1 },
+  { name: 'response', partialFilterExpression: { 'echo.response_id': { $exists: true } } },
+)
 jobSchema.index({ expires_at: 1 }, { name: 'retention', partialFilterExpression: { expires_at: { $exists: true } } })

@@ -4,6 +4,7 @@ import type { ChatFront } from '../front.ts'
 import { encodeEvent } from '../sse.ts'
 import { collect, encodeAnswer, readAnswer, readStream } from './answer.ts'
 import { inputUpperBound } from './estimate.ts'
+import { withoutOwnIds } from './own_ids.ts'
 import { toCanonical } from './request.ts'
 import { ResponseEncoder } from './stream.ts'
 import { ResponseTap } from './tap.ts'
@@ -31,6 +32,7 @@ export const openaiResponsesFront: ChatFront = {
   toProvider(body, { upstream, output_limit }) {
     const sent: JsonObject = { ...body, model: upstream, max_output_tokens: body.max_output_tokens ?? output_limit }
     for (const name of OURS) delete sent[name]
+    if (body.input !== undefined) sent.input = withoutOwnIds(body.input) ?? null
     return sent
   },
 
