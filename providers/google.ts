@@ -1,6 +1,7 @@
 // Google: Gemini models over the Gemini API, with an API key. https://ai.google.dev/api (2026-11-21)
 import { z } from 'zod'
 import { defineProvider } from '../src/contract.ts'
+import { geminiEmbedding } from '../src/protocols/gemini/embedding.ts'
 import { geminiGenerateContent } from '../src/protocols/gemini/provider.ts'
 
 export default defineProvider({
@@ -13,7 +14,8 @@ export default defineProvider({
     base_url: z.url().default('https://generativelanguage.googleapis.com'),
   }),
   environment: { api_key: 'GEMINI_API_KEY', base_url: 'GEMINI_BASE_URL' },
-  connect: ({ api_key, base_url }, { fetch }) => ({
-    chat: [geminiGenerateContent({ provider: 'Google', base_url, api_key, fetch })],
-  }),
+  connect: ({ api_key, base_url }, { fetch }) => {
+    const server = { provider: 'Google', base_url, api_key, fetch }
+    return { chat: [geminiGenerateContent(server)], embedding: geminiEmbedding(server) }
+  },
 })

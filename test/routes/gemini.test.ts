@@ -314,6 +314,22 @@ describe('a provider that speaks Google’s format', () => {
     })
   })
 
+  it('embeds texts for OpenAI’s SDK, which asks for base64', async () => {
+    google.answer = json({ embeddings: [{ values: [0.25, -0.5] }], usageMetadata: { promptTokenCount: 7 } })
+    const official = new OpenAI({ baseURL: router.base_url, apiKey: router.api_key, maxRetries: 0 })
+    const cost = await costOf(router, async () => {
+      const { data } = await official.embeddings.create({ model: 'gemini-embedding-2', input: 'Hello', dimensions: 2 })
+      expect(data[0]?.embedding).toEqual([0.25, -0.5])
+    })
+    expect(cost).toBe('0.000001400')
+    expect(google.seen.at(-1)?.path).toBe('/v1beta/models/gemini-embedding-2:batchEmbedContents')
+    expect(JSON.parse(String(google.seen.at(-1)?.body))).toEqual({
+      requests: [
+        { model: 'models/gemini-embedding-2', content: { parts: [{ text: 'Hello' }] }, outputDimensionality: 2 },
+      ],
+    })
+  })
+
   it('serves OpenAI’s SDK: text, thoughts, calls whose signature comes back, usage and cost', async () => {
     const official = new OpenAI({ baseURL: router.base_url, apiKey: router.api_key, maxRetries: 0 })
     const call = { functionCall: { id: 'c1', name: 'weather', args: { city: 'Paris' } }, thoughtSignature: 'c2ln' }

@@ -1,41 +1,18 @@
-// A server that speaks Google's generateContent: where it is and as whom we call it.
-import {
-  type Call,
-  type ChatConnection,
-  type JsonObject,
-  ProviderError,
-  type ProviderFetch,
-  type WireAnswer,
-} from '../../contract.ts'
+// A connection to a server that speaks Google's generateContent.
+import { type ChatConnection, ProviderError } from '../../contract.ts'
 import { count } from '../lenient.ts'
-import { sendOrThrow } from '../send.ts'
 import { readBody } from '../transport.ts'
 import { encodeRequest } from './encode.ts'
 import { geminiEvents, parseChunk } from './events.ts'
+import { type GeminiServer, methodCaller } from './server.ts'
 
-export interface GeminiServer {
-  /** For people: 'Google'. */
-  provider: string
-  /** Without a version, without a slash at the end: https://generativelanguage.googleapis.com. */
-  base_url: string
-  api_key: string
-  fetch: ProviderFetch
-}
+/** Without `alt=sse` Google answers one JSON array. */
+const STREAM = 'streamGenerateContent?alt=sse'
+const COUNT_BYTES_MAX = 1024 * 1024
 
-/** One connection to a server of this format. Its errors name the provider and nothing of the address or the key. */
-export function geminiGenerateContent({ provider, base_url, api_key, fetch }: GeminiServer): ChatConnection {
-  const models = `${base_url.replace(/\/+$/, '')}/v1beta/models`
-  const headers = { 'x-goog-api-key': api_key, 'content-type': 'application/json' }
-
-  function send(body: JsonObject, call: Call, method: string): Promise<WireAnswer> {
-    const url = `${models}/${encodeURIComponent(call.upstream)}:${method}`
-    return sendOrThrow(
-      fetch,
-      { method: 'POST', url, headers, body: JSON.stringify(body), signal: call.signal },
-      provider,
-    )
-  }
-
+export function geminiGenerateContent(server: GeminiServer): ChatConnection {
+  const send = methodCaller(server)
+  const { provider } = server
   return {
     protocol: 'gemini',
     forward: ({ model: _, stream, ...body }, call) => send(body, call, stream === true ? STREAM : 'generateContent'),
@@ -56,8 +33,3 @@ export function geminiGenerateContent({ provider, base_url, api_key, fetch }: Ge
     },
   }
 }
-
-const COUNT_BYTES_MAX = 1024 * 1024
-
-/** Without `alt=sse` Google answers one JSON array. */
-const STREAM = 'streamGenerateContent?alt=sse'

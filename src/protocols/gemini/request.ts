@@ -59,9 +59,9 @@ export function toCanonical(body: JsonObject): ChatRequest {
     reasoning: readReasoning(settings.thinkingConfig),
     choices: settings.candidateCount ?? undefined,
     max_output_tokens: settings.maxOutputTokens ?? undefined,
-    temperature: settings.temperature ?? undefined,
-    top_p: settings.topP ?? undefined,
-    top_k: settings.topK ?? undefined,
+    temperature: chosen(settings.temperature, DEFAULTS.temperature),
+    top_p: chosen(settings.topP, DEFAULTS.topP),
+    top_k: chosen(settings.topK, DEFAULTS.topK),
     stop: settings.stopSequences?.length ? settings.stopSequences : undefined,
     seed: settings.seed ?? undefined,
     presence_penalty: settings.presencePenalty ?? undefined,
@@ -70,6 +70,14 @@ export function toCanonical(body: JsonObject): ChatRequest {
     service_tier: read.serviceTier?.toLowerCase(),
     metadata: read.labels ?? undefined,
   })
+}
+
+/** What Gemini does unasked, and gemini-cli asks for in every request (0.61.0, 2026-11), whatever its model can take. */
+const DEFAULTS = { temperature: 1, topP: 0.95, topK: 64 }
+
+/** To ask for the default is to leave it to the model; models of other vendors have theirs, or take none at all. */
+function chosen(value: number | null | undefined, usual: number): number | undefined {
+  return value === usual ? undefined : (value ?? undefined)
 }
 
 const NO_FILTER = new Set(['BLOCK_NONE', 'OFF', 'HARM_BLOCK_THRESHOLD_UNSPECIFIED'])
