@@ -3,7 +3,7 @@
 import type { JsonObject } from '../../../src/contract.ts'
 import { nextReply, piecesOf, type Reply, type Turn, tokensOf } from './script.ts'
 import type { Speaker, StubAnswer } from './server.ts'
-import { answered, list, onlyKnown, record, text, toolNames } from './strict.ts'
+import { answered, anthropicSampling, list, onlyKnown, record, text, toolNames } from './strict.ts'
 
 const FIELDS =
   'model max_tokens messages system stream tools tool_choice stop_sequences thinking output_config metadata service_tier ' +
@@ -43,6 +43,7 @@ function read(body: JsonObject, faults: string[]): Turn {
   const { type, budget_tokens } = record(body.thinking)
   if (type === 'enabled' && !(Number(budget_tokens) < Number(body.max_tokens)))
     faults.push('thinking.budget_tokens must be below max_tokens')
+  anthropicSampling(body, ['enabled', 'adaptive'].includes(text(type)), faults)
   const messages = list(body.messages)
   if (messages[0]?.role !== 'user') faults.push('messages.0: must be of the user')
   const blocks = messages.flatMap(({ content }) => blocksOf(content))

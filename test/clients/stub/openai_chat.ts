@@ -2,7 +2,7 @@
 import type { JsonObject } from '../../../src/contract.ts'
 import { nextReply, piecesOf, type Reply, type Turn, tokensOf } from './script.ts'
 import type { Speaker } from './server.ts'
-import { answered, list, onlyKnown, record, text, toolNames } from './strict.ts'
+import { answered, list, onlyKnown, openaiSampling, record, text, toolNames } from './strict.ts'
 
 const FIELDS =
   'model messages stream stream_options tools tool_choice parallel_tool_calls max_tokens max_completion_tokens temperature ' +
@@ -34,6 +34,7 @@ function read(body: JsonObject, faults: string[]): Turn {
   onlyKnown(body, FIELDS, 'body', faults)
   if (/^gpt-[5-9]|^o\d/.test(text(body.model)) && body.max_tokens !== undefined)
     faults.push('max_tokens is refused by this model: max_completion_tokens')
+  openaiSampling(body, body.reasoning_effort, faults)
   const messages = list(body.messages)
   const functions = list(body.tools).map((tool) => record(tool.function ?? tool.custom))
   toolNames(

@@ -3,7 +3,7 @@
 import type { JsonObject } from '../../../src/contract.ts'
 import { nextReply, piecesOf, type Reply, type Turn, tokensOf } from './script.ts'
 import type { Speaker } from './server.ts'
-import { answered, list, onlyKnown, record, text } from './strict.ts'
+import { answered, list, onlyKnown, openaiSampling, record, text } from './strict.ts'
 
 const FIELDS =
   'model input instructions stream stream_options store include tools tool_choice parallel_tool_calls reasoning text ' +
@@ -55,6 +55,7 @@ function headOf(body: JsonObject): JsonObject {
 
 function read(body: JsonObject, faults: string[]): Turn {
   onlyKnown(body, FIELDS, 'body', faults)
+  openaiSampling(body, record(body.reasoning).effort, faults)
   const input = typeof body.input === 'string' ? [message(body.input)] : list(body.input)
   const results = input.filter(({ type }) => text(type).endsWith('_call_output'))
   answered(
