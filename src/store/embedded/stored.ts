@@ -66,6 +66,8 @@ export class StoredDocument {
   /** Answers whether the update made a difference. If it did, `keep` follows or `takeBack`; after a throw, `takeBack`. */
   apply(update: Update): boolean {
     if (update.replacement) return this.#replace(update)
+    // Its refusals name the document.
+    this.#decode('_id')
     if (!update.apply(this.with(update.heads), false)) return false
     const elements = this.#fields()
     for (const name of update.heads) {
