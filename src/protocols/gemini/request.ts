@@ -80,13 +80,6 @@ function chosen(value: number | null | undefined, usual: number): number | undef
   return value === usual ? undefined : (value ?? undefined)
 }
 
-/**
- * Google's own default says nothing: Gemini CLI always writes all three of them out (0.61.0, 2026-11), and many models of
- * other vendors refuse to be told.
- */
-const said = (value: number | null | undefined, usual: number): number | undefined =>
-  value === null || value === usual ? undefined : value
-
 const NO_FILTER = new Set(['BLOCK_NONE', 'OFF', 'HARM_BLOCK_THRESHOLD_UNSPECIFIED'])
 const UNTRANSLATABLE = ['mediaResolution', 'speechConfig', 'imageConfig', 'responseLogprobs', 'logprobs'] as const
 
