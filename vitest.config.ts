@@ -6,6 +6,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/setup.ts'],
     pool: 'forks',
     // vitest's own count leaves one core idle; our tests wait for sockets more than they compute.
     maxWorkers: Math.max(2, availableParallelism()),
