@@ -202,13 +202,6 @@ describe('in canonical form', () => {
     expect(Object.keys(asked).sort()).toEqual(['messages', 'model'])
   })
 
-  it('leaves out Google’s defaults, which its command line always writes out', () => {
-    expect(canonical({ generationConfig: { temperature: 1, topP: 0.95, topK: 64 } })).toEqual({
-      model: 'm',
-      messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }],
-    })
-  })
-
   it('names functions, Google’s own tools and what may be called', () => {
     const functionDeclarations = [
       {
