@@ -43,6 +43,11 @@ const codexPatch = [
   order('apply_patch', { input: `*** Begin Patch\n*** Add File: hello.txt\n+${HELLO}\n*** End Patch` }),
   order('exec_command', { cmd: 'cat hello.txt' }),
 ]
+/** Its newer models write code that calls the tools. */
+const codexCode = [
+  order('exec', { input: `text(await tools.exec_command({ cmd: 'echo ${HELLO} > hello.txt' }))` }),
+  order('exec', { input: `text(await tools.exec_command({ cmd: 'cat hello.txt' }))` }),
+]
 
 const codexCase = (model: string, what: string, orders: string[]): Case => ({
   client: 'Codex CLI',
@@ -146,17 +151,19 @@ const geminiCase = (model: string): Case => ({
 
 export const AGENT_CASES: Case[] = [
   codexCase('openai/gpt-5.5', 'apply_patch, then a shell', codexPatch),
-  codexCase('openai/gpt-5.4', 'a shell twice', codexShell),
-  codexCase('anthropic/claude-sonnet-4-5', 'a shell twice', codexShell),
-  codexCase('google/gemini-2.5-flash', 'a shell twice', codexShell),
+  codexCase('openai/gpt-6-sol', 'code that calls a shell, twice', codexCode),
+  codexCase('anthropic/claude-sonnet-5', 'a shell twice', codexShell),
+  codexCase('google/gemini-3.6-flash', 'a shell twice', codexShell),
   claudeCase('anthropic/claude-sonnet-4-5'),
-  claudeCase('google/gemini-2.5-flash'),
-  claudeCase('openai/gpt-5.4'),
-  opencodeCase('switchyard', 'chat', 'openai/gpt-5.4'),
-  opencodeCase('switchyard', 'chat', 'anthropic/claude-sonnet-4-5'),
-  opencodeCase('switchyard-responses', 'responses', 'openai/gpt-5.4'),
-  opencodeCase('switchyard-messages', 'messages', 'anthropic/claude-sonnet-4-5'),
+  claudeCase('anthropic/claude-sonnet-5'),
+  claudeCase('google/gemini-3.6-flash'),
+  claudeCase('openai/gpt-5.5'),
+  opencodeCase('switchyard', 'chat', 'openai/gpt-5.5'),
+  opencodeCase('switchyard', 'chat', 'anthropic/claude-sonnet-5'),
+  opencodeCase('switchyard-responses', 'responses', 'openai/gpt-5.5'),
+  opencodeCase('switchyard-messages', 'messages', 'anthropic/claude-sonnet-5'),
+  geminiCase('google/gemini-3.6-flash'),
   geminiCase('google/gemini-2.5-flash'),
-  geminiCase('openai/gpt-5.4'),
-  geminiCase('anthropic/claude-sonnet-4-5'),
+  geminiCase('openai/gpt-5.5'),
+  geminiCase('anthropic/claude-sonnet-5'),
 ]

@@ -16,7 +16,7 @@ interface Program {
 }
 
 /** One of every provider's own format, and the one that needs no format. */
-const MODELS = ['sandbox/chat', 'openai/gpt-5.4', 'anthropic/claude-sonnet-4-5', 'google/gemini-2.5-flash']
+const MODELS = ['sandbox/chat', 'openai/gpt-5.5', 'anthropic/claude-sonnet-4-5', 'google/gemini-3.6-flash']
 
 const programCase = ({ file, what, jobs, models = [], ...rest }: Program): Case => ({
   ...rest,
