@@ -53,12 +53,19 @@ export class JobWrites {
 
 async function insert(store: Store, jobs: JobRecord[]): Promise<void[]> {
   await repeatUntilKnown(() =>
-    store.jobs.insertMany(jobs, { ordered: false }).catch((error: unknown) => {
+    insertThem(store, jobs).catch((error: unknown) => {
       // Ids are fresh, so a document that is there already is our own, from a write whose answer was lost.
       if (!isDuplicate(error)) throw error
     }),
   )
   return jobs.map(() => undefined)
+}
+
+async function insertThem({ jobs }: Store, records: JobRecord[]): Promise<void> {
+  const [only] = records
+  // As a bulk of one it would take 50 µs longer (mongodb 7.8, 2026-11).
+  if (only && records.length === 1) await jobs.insertOne(only)
+  else await jobs.insertMany(records, { ordered: false })
 }
 
 async function markStarted(store: Store, started: Started[]): Promise<void[]> {

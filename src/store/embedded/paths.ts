@@ -2,8 +2,11 @@
 import { type Document, getField, isDocument } from './values.ts'
 
 const split_paths = new Map<string, readonly string[]>()
+/** What is longer has some id in it, and will not come again often enough to be remembered. */
+const max_remembered = 32
 
 export function splitPath(path: string): readonly string[] {
+  if (path.length > max_remembered) return path.split('.')
   const known = split_paths.get(path)
   if (known !== undefined) return known
   const parts = path.split('.')
