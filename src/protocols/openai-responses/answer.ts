@@ -6,6 +6,7 @@ import { readEvents } from '../sse.ts'
 import { streamError } from '../status.ts'
 import { EventReader, parseEvent } from './events.ts'
 import { responseOf, statusOf } from './response.ts'
+import { toolsIn } from './tools.ts'
 import { readUsage, withCost, writeUsage } from './usage.ts'
 import { OutputWriter } from './writer.ts'
 
@@ -15,7 +16,7 @@ export async function collect(
   head: AnswerHead,
   body: JsonObject,
 ): Promise<{ answer: JsonObject; end: AnswerEnd }> {
-  const writer = new OutputWriter(head.id, body.tools)
+  const writer = new OutputWriter(head.id, toolsIn(body))
   let usage: Usage | undefined
   let reason: FinishReason | undefined
   for await (const event of events) {
@@ -88,7 +89,7 @@ export function readStream(bytes: Uint8Array): JsonObject {
       if (event.data === '[DONE]') continue
       const { response: told } = parseEvent(event.data, 'The provider')
       if (isRecord(told)) response = told as JsonObject
-      writer ??= new OutputWriter(String(response.id ?? '').replace(/^resp_/, ''), response.tools)
+      writer ??= new OutputWriter(String(response.id ?? '').replace(/^resp_/, ''), toolsIn(response))
       for (const each of reader.read(event)) if (each.type !== 'usage') writer.write(each)
     } catch (error) {
       if (error instanceof ProviderError) break

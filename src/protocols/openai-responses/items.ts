@@ -22,6 +22,7 @@ export function readInput(input: ResponsesBody['input']): ChatMessage[] {
   for (const [index, item] of (input ?? []).entries()) {
     const param = `input[${index}]`
     if (!isKnownItem(item)) throw foreign(`items of type '${String(item.type)}'`, `${param}.type`)
+    if (item.type === 'additional_tools') continue
     const message = readItem(item, param)
     const last = messages.at(-1)
     if (last?.role === 'assistant' && message.role === 'assistant') last.content.push(...message.content)
@@ -30,7 +31,7 @@ export function readInput(input: ResponsesBody['input']): ChatMessage[] {
   return messages
 }
 
-function readItem(item: BodyItem, param: string): ChatMessage {
+function readItem(item: Exclude<BodyItem, { type: 'additional_tools' }>, param: string): ChatMessage {
   switch (item.type) {
     case 'function_call':
     case 'custom_tool_call':

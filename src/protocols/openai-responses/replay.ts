@@ -61,7 +61,7 @@ function itemEvents(item: JsonObject, output_index: number): OutputEvent[] {
 }
 
 function insideOf(item: JsonObject, place: JsonObject): { begun: JsonObject; events: OutputEvent[] } {
-  const begun = 'status' in item ? { ...item, status: 'in_progress' } : { ...item }
+  const begun: JsonObject = 'status' in item ? { ...item, status: 'in_progress' } : { ...item }
   switch (item.type) {
     case 'message':
       return {
@@ -82,7 +82,8 @@ function insideOf(item: JsonObject, place: JsonObject): { begun: JsonObject; eve
       const content = listOf(item.content).flatMap((part, index) =>
         thoughtEvents(part, { ...place, content_index: index }),
       )
-      return { begun: { ...begun, summary: [] }, events: [...summary, ...content] }
+      const { content: _content, encrypted_content: _sealed, ...bare } = begun
+      return { begun: { ...bare, summary: [] }, events: [...summary, ...content] }
     }
     default:
       return { begun, events: [] }
@@ -131,8 +132,10 @@ function summaryEvents(part: JsonObject, at: JsonObject): OutputEvent[] {
 function thoughtEvents(part: JsonObject, at: JsonObject): OutputEvent[] {
   const text = String(part.text ?? '')
   return [
+    { type: 'response.content_part.added', ...at, part: { ...part, text: '' } },
     { type: 'response.reasoning_text.delta', ...at, delta: text },
     { type: 'response.reasoning_text.done', ...at, text },
+    { type: 'response.content_part.done', ...at, part },
   ]
 }
 

@@ -5,7 +5,7 @@ import { checkBody, present, refuseUnknown } from '../check_body.ts'
 import { WireError } from '../wire_error.ts'
 import { readInput } from './items.ts'
 import { KNOWN_FIELDS, ResponsesBody } from './schema.ts'
-import { readToolChoice, readTools } from './tools.ts'
+import { readToolChoice, readTools, toolsIn } from './tools.ts'
 
 /**
  * Tools that a provider bills beside its tokens, by the picture, container or call, for which no price file has a
@@ -26,9 +26,9 @@ export function readResponsesRequest(body: unknown): JsonObject {
   if (!read.input && !read.prompt) {
     throw new WireError("Missing required parameter: 'input'.", 'input', 'missing_required_parameter')
   }
-  const unpriced = (read.tools ?? []).findIndex(({ type }) => UNPRICED_TOOLS.includes(type))
-  if (unpriced >= 0) {
-    const { type } = read.tools?.[unpriced] ?? {}
+  const unpriced = toolsIn(read).findIndex(({ type }) => UNPRICED_TOOLS.includes(type))
+  const type = toolsIn(read)[unpriced]?.type
+  if (type !== undefined) {
     const param = `tools[${unpriced}].type`
     throw new WireError(`The tool '${type}' has no price here and cannot be used.`, param, 'unsupported_value')
   }
@@ -49,7 +49,7 @@ export function toCanonical(body: unknown): ChatRequest {
   const foreign = UNTRANSLATABLE.find((name) => read[name] !== undefined && read[name] !== null)
   if (foreign) throw unsupported(`'${foreign}'`, foreign)
   if (read.truncation === 'auto') throw unsupported("'truncation' of 'auto'", 'truncation')
-  const tools = readTools(read.tools ?? [])
+  const tools = readTools(toolsIn(read))
   const instructions: ChatRequest['messages'] = read.instructions
     ? [{ role: 'developer', content: [{ type: 'text', text: read.instructions }] }]
     : []

@@ -5,7 +5,9 @@ import { z } from 'zod'
 /** An object whose `type` is none of those that are typed strictly. */
 const other = (known: string[]) =>
   z.looseObject({
-    type: z.string().refine((type) => !known.includes(type), { error: `expected one of ${known.join(', ')}` }),
+    type: z
+      .string()
+      .refine((type) => !known.includes(type), { error: `expected one of ${known.join(', ')}`, abort: true }),
   })
 
 const PARTS = ['input_text', 'output_text', 'refusal', 'input_image', 'input_file']
@@ -29,6 +31,30 @@ const knownPart = z.discriminatedUnion('type', [
 const part = z.union([knownPart, other(PARTS)])
 const content = z.union([z.string(), z.array(part)], { error: 'expected a string or a list of parts' })
 
+const functionTool = z.looseObject({
+  type: z.literal('function'),
+  name: z.string(),
+  description: z.string().nullish(),
+  parameters: z.record(z.string(), z.json()).nullish(),
+  strict: z.boolean().nullish(),
+})
+const customTool = z.looseObject({
+  type: z.literal('custom'),
+  name: z.string(),
+  description: z.string().nullish(),
+  format: z.record(z.string(), z.json()).nullish(),
+})
+const namespace = z.looseObject({
+  type: z.literal('namespace'),
+  name: z.string(),
+  description: z.string().nullish(),
+  tools: z.array(z.discriminatedUnion('type', [functionTool, customTool])),
+})
+const tool = z.union([
+  z.discriminatedUnion('type', [functionTool, customTool, namespace]),
+  other(['function', 'custom', 'namespace']),
+])
+
 const ITEMS = [
   'message',
   'function_call',
@@ -36,6 +62,7 @@ const ITEMS = [
   'custom_tool_call',
   'custom_tool_call_output',
   'reasoning',
+  'additional_tools',
 ]
 const textParts = z.array(z.looseObject({ type: z.string(), text: z.string() }))
 const knownItem = z.discriminatedUnion('type', [
@@ -67,32 +94,10 @@ const knownItem = z.discriminatedUnion('type', [
     content: textParts.nullish(),
     encrypted_content: z.string().nullish(),
   }),
+  // Tools that come up in the middle of a conversation (Codex 0.169.0).
+  z.looseObject({ type: z.literal('additional_tools'), tools: z.array(tool) }),
 ])
 const item = z.union([knownItem, other(ITEMS)])
-
-const functionTool = z.looseObject({
-  type: z.literal('function'),
-  name: z.string(),
-  description: z.string().nullish(),
-  parameters: z.record(z.string(), z.json()).nullish(),
-  strict: z.boolean().nullish(),
-})
-const customTool = z.looseObject({
-  type: z.literal('custom'),
-  name: z.string(),
-  description: z.string().nullish(),
-  format: z.record(z.string(), z.json()).nullish(),
-})
-const namespace = z.looseObject({
-  type: z.literal('namespace'),
-  name: z.string(),
-  description: z.string().nullish(),
-  tools: z.array(z.discriminatedUnion('type', [functionTool, customTool])),
-})
-const tool = z.union([
-  z.discriminatedUnion('type', [functionTool, customTool, namespace]),
-  other(['function', 'custom', 'namespace']),
-])
 
 const toolChoice = z.union(
   [

@@ -4,6 +4,7 @@ import type { AnswerHead, StreamEncoder } from '../front.ts'
 import { encodeEvent } from '../sse.ts'
 import { exactJson } from './answer.ts'
 import { responseOf, statusOf } from './response.ts'
+import { toolsIn } from './tools.ts'
 import { OutputWriter } from './writer.ts'
 
 /** One encoder writes one answer. */
@@ -17,7 +18,7 @@ export class ResponseEncoder implements StreamEncoder {
   constructor(body: JsonObject, head: AnswerHead) {
     this.#body = body
     this.#head = head
-    this.#writer = new OutputWriter(head.id, body.tools)
+    this.#writer = new OutputWriter(head.id, toolsIn(body))
   }
 
   encode(event: ChatEvent): string {

@@ -1,6 +1,7 @@
 // The tools of a caller's response request in canonical form. It never drops a tool that the model must use.
 import type { JsonObject, Tool, ToolChoice } from '../../contract.ts'
 import { present } from '../check_body.ts'
+import { isRecord } from '../lenient.ts'
 import { WireError } from '../wire_error.ts'
 import type { BodyTool, CallableTool, ResponsesBody } from './schema.ts'
 
@@ -19,6 +20,15 @@ export function readTools(tools: BodyTool[]): Tool[] {
     const param = `tools[${index}].type`
     throw new WireError(`The provider of this model does not run the tool '${tool.type}'.`, param, 'unsupported_value')
   })
+}
+
+/** The tools of a body, those among them that came up in its input. A body that was not checked may have none. */
+export function toolsIn({ tools, input }: { tools?: unknown; input?: unknown }): BodyTool[] {
+  const items = Array.isArray(input) ? input.filter(isRecord) : []
+  const added = items.flatMap(({ type, tools: more }) =>
+    type === 'additional_tools' && Array.isArray(more) ? more : [],
+  )
+  return [...(Array.isArray(tools) ? tools : []), ...added].filter(isRecord) as BodyTool[]
 }
 
 type NamespaceTool = Extract<BodyTool, { tools: CallableTool[] }>

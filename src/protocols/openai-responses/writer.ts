@@ -11,7 +11,9 @@ import {
 import { base64Of } from '../address.ts'
 import { isRecord } from '../lenient.ts'
 import { statusOf } from './response.ts'
+import type { BodyTool } from './schema.ts'
 import { writeSealed } from './sealed.ts'
+import { isNamespace } from './tools.ts'
 
 /** An event without its number. */
 export type OutputEvent = { type: string } & JsonObject
@@ -37,8 +39,8 @@ export class OutputWriter {
   #events: OutputEvent[] = []
   #namespaces: Map<string, string>
 
-  /** `id` makes the items' ids; `tools`, as the caller gave them, say to which namespace a name belongs. */
-  constructor(id: string, tools: Json | undefined) {
+  /** `id` makes the items' ids; `tools`, the caller's, say to which namespace a name belongs. */
+  constructor(id: string, tools: BodyTool[]) {
     this.#id = id
     this.#namespaces = namespacesOf(tools)
   }
@@ -232,13 +234,10 @@ function partOf({ type, text, annotations, logprobs }: NonNullable<OpenItem['par
 const logprobsOf = (logprobs: Json | undefined): Json[] =>
   isRecord(logprobs) && Array.isArray(logprobs.content) ? (logprobs.content as Json[]) : []
 
-const recordsIn = (list: unknown): Record<string, unknown>[] => (Array.isArray(list) ? list.filter(isRecord) : [])
-
 /** Other protocols have no namespaces: the caller's own list says where a tool that was called belongs. */
-function namespacesOf(tools: Json | undefined): Map<string, string> {
-  const found = new Map<string, string>()
-  for (const { type, name, tools: members } of recordsIn(tools)) {
-    if (type === 'namespace') for (const member of recordsIn(members)) found.set(String(member.name), String(name))
-  }
-  return found
+function namespacesOf(tools: BodyTool[]): Map<string, string> {
+  const spaces = tools.filter(isNamespace)
+  return new Map(
+    spaces.flatMap(({ name, tools: members }) => (members ?? []).map((member) => [member.name, name] as const)),
+  )
 }
