@@ -11,6 +11,11 @@ import { DONE } from './stub/script.ts'
 const order = (tool: string, given: JsonObject) => `[[tool:${tool} ${JSON.stringify(given)}]]`
 const HELLO = 'hello from the yard'
 
+const bashTwice = (tool: string) => [
+  order(tool, { command: `echo ${HELLO} > hello.txt`, description: 'make it' }),
+  order(tool, { command: 'cat hello.txt', description: 'look at it' }),
+]
+
 /** One prompt whose orders bear two turns with tools, and what must come of it. */
 async function workThrough(bench: Bench, orders: string[], ask: (prompt: string) => Promise<string>): Promise<void> {
   const written = await ask(`Make the file and look at it. ${orders.join(' ')}`)
@@ -107,15 +112,7 @@ const opencodeCase = (provider: string, format: string, model: string): Case => 
   format,
   what: `${model}: bash twice`,
   jobs: 3,
-  run: (bench) =>
-    workThrough(
-      bench,
-      [
-        order('bash', { command: `echo ${HELLO} > hello.txt`, description: 'make it' }),
-        order('bash', { command: 'cat hello.txt', description: 'look at it' }),
-      ],
-      (prompt) => opencode(bench, provider, model, prompt),
-    ),
+  run: (bench) => workThrough(bench, bashTwice('bash'), (prompt) => opencode(bench, provider, model, prompt)),
 })
 
 /* ---- gemini-cli -------------------------------------------------------------------------------------------------- */
@@ -149,6 +146,56 @@ const geminiCase = (model: string): Case => ({
     ),
 })
 
+/* ---- GitHub Copilot CLI ------------------------------------------------------------------------------------------- */
+
+/** README.md shows one way; the others differ from it in these two variables. */
+const COPILOT: Record<string, Record<string, string>> = {
+  responses: {},
+  chat: { COPILOT_PROVIDER_WIRE_API: 'completions' },
+  messages: { COPILOT_PROVIDER_TYPE: 'anthropic' },
+}
+
+const copilotCase = (format: string, model: string): Case => ({
+  client: 'Copilot CLI',
+  package: '@github/copilot',
+  format,
+  what: `${model}: bash twice`,
+  jobs: 3,
+  run: (bench) =>
+    workThrough(bench, bashTwice('bash'), (prompt) => {
+      const environment = environmentOf(setup('Copilot CLI', bench.router.url, bench.key))
+      if (format === 'messages') environment.COPILOT_PROVIDER_BASE_URL = bench.router.url
+      return runClient(bench, {
+        program: 'copilot',
+        arguments: ['-p', prompt, '--allow-all-tools'],
+        environment: { ...environment, ...COPILOT[format], COPILOT_MODEL: model },
+      })
+    }),
+})
+
+/* ---- Continue ---------------------------------------------------------------------------------------------------- */
+
+const continueCase = (model: string): Case => ({
+  client: 'Continue',
+  package: '@continuedev/cli',
+  format: 'chat',
+  what: `${model}: Bash twice`,
+  jobs: 3,
+  run: (bench) =>
+    workThrough(bench, bashTwice('Bash'), (prompt) => {
+      const shown = setup('~/.continue/config.yaml', bench.router.url, bench.key)
+      const config = shown.replace(/model: .*/, `model: ${model}`)
+      write(join(bench.home, '.continue'), 'config.yaml', config.replace(SECRET, bench.key))
+      return runClient(bench, {
+        program: 'cn',
+        arguments: ['-p', '--auto', '--config', join(bench.home, '.continue', 'config.yaml'), prompt],
+        environment: { CONTINUE_TELEMETRY_ENABLED: '0' },
+      })
+    }),
+})
+/** How the editor reads it from ~/.continue/.env; its command line asks Continue's own site for it. */
+const SECRET = /\$\{\{ secrets\.SWITCHYARD_KEY \}\}/
+
 export const AGENT_CASES: Case[] = [
   codexCase('openai/gpt-5.5', 'apply_patch, then a shell', codexPatch),
   codexCase('openai/gpt-6-sol', 'code that calls a shell, twice', codexCode),
@@ -166,4 +213,9 @@ export const AGENT_CASES: Case[] = [
   geminiCase('google/gemini-2.5-flash'),
   geminiCase('openai/gpt-5.5'),
   geminiCase('anthropic/claude-sonnet-5'),
+  copilotCase('responses', 'openai/gpt-5.5'),
+  copilotCase('messages', 'claude-sonnet-5'),
+  copilotCase('chat', 'google/gemini-3.6-flash'),
+  continueCase('openai/gpt-5.5'),
+  continueCase('anthropic/claude-sonnet-5'),
 ]

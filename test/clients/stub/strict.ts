@@ -33,11 +33,11 @@ export function openaiSampling(body: JsonObject, effort: unknown, faults: string
     if (![undefined, 1].includes(body[name] as number)) faults.push(`${name} is not supported with this model`)
 }
 
-/** Anthropic's take one way of drawing words, from 4.7 on none, and none but the usual while they think (2026-06). */
+/** Anthropic's take one way of drawing words, Opus from 4.7 on none, and all none but the usual while they think (2026-06). */
 export function anthropicSampling(body: JsonObject, thinks: boolean, faults: string[]): void {
   const given = ['temperature', 'top_p', 'top_k'].filter((name) => body[name] !== undefined)
   if (given.includes('temperature') && given.includes('top_p')) faults.push('temperature and top_p exclude each other')
-  const takes_none = /claude-(?:opus-4-[78]|[a-z]+-5)/.test(text(body.model))
+  const takes_none = /claude-opus-4-[78]/.test(text(body.model))
   if ((thinks || takes_none) && given.some((name) => body[name] !== 1))
     faults.push(`${given.join(', ')}: not supported with this model, or with thinking`)
 }
