@@ -75,9 +75,9 @@ export async function readKept({ storage }: Services, job: JobRecord): Promise<J
   return key ? ((await readJson(storage, key)) as JsonObject | undefined) : undefined
 }
 
-/** The items that a response answered, those of earlier responses included. */
-export async function readInput({ storage }: Services, job: JobRecord): Promise<JsonObject[]> {
-  return ((await readJson(storage, inputKey(job))) as JsonObject[] | undefined) ?? []
+/** The items that a response answered, those of earlier responses included; undefined where they were not kept. */
+export async function readInput({ storage }: Services, job: JobRecord): Promise<JsonObject[] | undefined> {
+  return (await readJson(storage, inputKey(job))) as JsonObject[] | undefined
 }
 
 /** The input as items, each with what the API's own lists have. */
@@ -112,7 +112,7 @@ export async function withEarlier(services: Services, account_id: string, body: 
     })
   }
   const [answer, earlier] = await Promise.all([readKept(services, job), readInput(services, job)])
-  if (!Array.isArray(answer?.output)) throw unknownEarlier(id)
+  if (!Array.isArray(answer?.output) || !earlier) throw unknownEarlier(id)
   return { ...body, input: [...earlier, ...answer.output, ...inputItems(body)] }
 }
 

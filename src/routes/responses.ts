@@ -128,7 +128,7 @@ function sendEvents(services: Services, context: Context, job: JobRecord, after:
 async function listInput(services: Services, context: RouteContext): Promise<void> {
   const { limit, order, after } = readQuery(context, z.strictObject({ ...pageQuery, ...included }))
   const job = await ownResponse(services, context)
-  const given = await readInput(services, job)
+  const given = (await readInput(services, job)) ?? []
   const items = given.map((item, index) => ({ id: `msg_${ownId(job).slice('resp_'.length)}i${index}`, ...item }))
   if (order === 'desc') items.reverse()
   const from = after === undefined ? 0 : items.findIndex(({ id }) => id === after) + 1
