@@ -13,7 +13,7 @@ export interface RouterProcess {
   url: string
   /** Calls the API as an admin, or as the caller of `key`. Throws on any answer but a success. */
   call(method: string, path: string, body?: JsonObject, key?: string): Promise<JsonObject>
-  /** A key of a user of its own, who has $100. */
+  /** A key of a user of its own, who has $10, as the demo user has. */
   newKey(name: string): Promise<string>
   /** The lines of its log since the last call. */
   log(): string[]
@@ -70,7 +70,7 @@ export async function startRouterProcess(data_dir: string, stub_url: string): Pr
     call,
     async newKey(name) {
       const { id } = await call('POST', '/api/v1/users', { name })
-      await call('POST', `/api/v1/users/${id}/credits`, { amount_usd: '100.00', reason: 'clients' })
+      await call('POST', `/api/v1/users/${id}/credits`, { amount_usd: '10.00', reason: 'clients' })
       return String((await call('POST', '/api/v1/keys', { user_id: id as string, name })).key)
     },
     log() {
