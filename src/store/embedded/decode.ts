@@ -20,6 +20,8 @@ export type DecodeOptions = {
   only?: ReadonlySet<string> | undefined
   /** Leave the documents of these top-level arrays as bytes (`insert` carries them so to the file). */
   raw_arrays?: ReadonlySet<string> | undefined
+  /** Give null for the value of these top-level fields: they may stand there, and nobody reads them. */
+  unread?: ReadonlySet<string> | undefined
 }
 
 const max_depth = 180
@@ -29,11 +31,14 @@ export function decodeDocument(bytes: Buffer, options: DecodeOptions = {}): Docu
   checkLength(bytes, 0, bytes.length)
   const cursor: Cursor = { bytes, at: 4 }
   const document: Document = {}
-  const { only, raw_arrays } = options
+  const { only, raw_arrays, unread } = options
   for (let type = bytes[cursor.at++]; type !== 0 && type !== undefined; type = bytes[cursor.at++]) {
     const name = readName(cursor)
     if (only !== undefined && !only.has(name)) skipValue(cursor, type)
-    else if (type === 4 && raw_arrays?.has(name)) document[name] = readRawArray(cursor)
+    else if (unread?.has(name)) {
+      skipValue(cursor, type)
+      document[name] = null
+    } else if (type === 4 && raw_arrays?.has(name)) document[name] = readRawArray(cursor)
     else setField(document, name, readValue(cursor, type, 1))
   }
   if (cursor.at !== bytes.length) throw badValue('Invalid BSON: a document ends before its length says')

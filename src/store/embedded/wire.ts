@@ -15,6 +15,9 @@ export const max_message_bytes = 48_000_000
 /** Documents of these are decoded one by one, when their turn comes, or not at all. */
 export const raw_arrays: ReadonlySet<string> = new Set(['documents', 'updates'])
 
+/** What drivers send with every command and this store has no use for: there is one copy, and it is always the newest. */
+const unread: ReadonlySet<string> = new Set(['lsid', 'readConcern', 'writeConcern', '$readPreference', '$clusterTime'])
+
 const checksum_present = 1
 const more_to_come = 2
 /** The lower sixteen flags must be understood by whoever reads a message. */
@@ -86,7 +89,7 @@ function readMessage(message: Buffer): Request {
     const length = message.readInt32LE(at)
     if (length < 5 || at + length > end) throw badValue('A section runs past the end of its message')
     const section = message.subarray(at, at + length)
-    if (kind === 0) command = decodeDocument(section, { raw_arrays })
+    if (kind === 0) command = decodeDocument(section, { raw_arrays, unread })
     else if (kind === 1) sequences.push(readSequence(section))
     else throw badValue(`Unknown section kind ${kind}`)
     at += length
