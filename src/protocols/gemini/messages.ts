@@ -91,10 +91,9 @@ function readResult(
   calls: Calls,
 ): ContentPart {
   const { text, is_error } = readResponse((response ?? {}) as JsonObject)
-  const files = (parts ?? []).flatMap(({ inlineData }, index) => {
-    const place = `${param}.functionResponse.parts[${index}].inlineData.data`
-    return inlineData ? [mediaPart(readBase64(inlineData.data, inlineData.mimeType, place), inlineData.mimeType)] : []
-  })
+  const files = (parts ?? []).flatMap((part, index) =>
+    readPart(part, `${param}.functionResponse.parts[${index}]`, calls),
+  )
   return {
     type: 'tool_result',
     call_id: calls.end(id, name),

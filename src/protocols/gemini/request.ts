@@ -32,7 +32,8 @@ const FILES = /^(?:https:\/\/generativelanguage\.googleapis\.com\/|files\/|gs:\/
 function refuseOperatorsOwn({ cachedContent, contents, tools }: GeminiBody): void {
   if (cachedContent) throw unsupported('cachedContent', 'the router keeps no cached contents')
   if (tools?.some((tool) => tool.fileSearch)) throw unsupported('tools[].fileSearch', 'the router keeps no file stores')
-  const parts = contents.flatMap((content) => content.parts ?? [])
+  const own = contents.flatMap((content) => content.parts ?? [])
+  const parts = [...own, ...own.flatMap(({ functionResponse }) => functionResponse?.parts ?? [])]
   if (parts.some(({ fileData }) => fileData && FILES.test(fileData.fileUri)))
     throw unsupported(
       'contents[].parts[].fileData',

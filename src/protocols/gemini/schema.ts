@@ -3,21 +3,23 @@
 import { z } from 'zod'
 
 const own = z.record(z.string(), z.unknown())
-const blob = z.looseObject({ mimeType: z.string(), data: z.string() })
+const files = {
+  inlineData: z.looseObject({ mimeType: z.string(), data: z.string() }).nullish(),
+  fileData: z.looseObject({ fileUri: z.string(), mimeType: z.string().nullish() }).nullish(),
+}
 
 const part = z.looseObject({
   text: z.string().nullish(),
   thought: z.boolean().nullish(),
   thoughtSignature: z.string().nullish(),
-  inlineData: blob.nullish(),
-  fileData: z.looseObject({ fileUri: z.string(), mimeType: z.string().nullish() }).nullish(),
+  ...files,
   functionCall: z.looseObject({ id: z.string().nullish(), name: z.string(), args: own.nullish() }).nullish(),
   functionResponse: z
     .looseObject({
       id: z.string().nullish(),
       name: z.string(),
       response: own.nullish(),
-      parts: z.array(z.looseObject({ inlineData: blob.nullish() })).nullish(),
+      parts: z.array(z.looseObject(files)).nullish(),
     })
     .nullish(),
   videoMetadata: z.looseObject({}).nullish(),

@@ -81,7 +81,7 @@ function readTool(tool: NonNullable<ChatBody['tools']>[number]): Tool {
 }
 
 function readToolChoice(choice: NonNullable<ChatBody['tool_choice']>): ToolChoice {
-  if (typeof choice === 'string') return { mode: choice }
+  if (typeof choice === 'string') return { mode: choice === 'any' ? 'required' : choice }
   if (choice.type !== 'allowed_tools') return { mode: 'tool', name: nameOf(choice, 'tool_choice') }
   const { mode, tools } = choice.allowed_tools as { mode: 'auto' | 'required'; tools: NamedTool[] }
   return {

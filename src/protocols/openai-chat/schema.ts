@@ -62,7 +62,8 @@ const message = z.discriminatedUnion('role', [
 
 const tool = z.discriminatedUnion('type', [
   z.looseObject({
-    type: z.literal('function'),
+    // Mistral's own client leaves it out (recordings of 2026).
+    type: z.literal('function').optional(),
     function: z.looseObject({
       name: z.string(),
       description: z.string().nullish(),
@@ -86,7 +87,8 @@ const namedTool = z.looseObject({
 })
 const toolChoice = z.union(
   [
-    z.enum(['none', 'auto', 'required']),
+    // 'any' is Mistral's first word for 'required' (its reference, 2026-11).
+    z.enum(['none', 'auto', 'required', 'any']),
     namedTool,
     z.looseObject({
       type: z.literal('allowed_tools'),
