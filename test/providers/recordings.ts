@@ -7,7 +7,7 @@ const folder = join(import.meta.dirname, '..', '..', '..', 'shared', 'recordings
 
 export interface Recording {
   id: string
-  endpoint?: { path: string }
+  endpoint?: { path: string; method?: string }
   request?: { body?: Record<string, unknown> }
   response: { status: number; headers?: Record<string, string>; body_text?: string }
   streaming?: boolean

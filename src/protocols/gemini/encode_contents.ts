@@ -37,6 +37,8 @@ export function encodeContents(messages: ChatMessage[]): JsonObject {
     if (last?.role === speaker) last.parts.push(...parts)
     else if (parts.length > 0) turns.push({ role: speaker, parts })
   }
+  // Instructions alone: Google wants a turn, and takes one that says nothing (recordings of 2026).
+  if (turns.length === 0) turns.push({ role: 'user', parts: [{ text: '' }] })
   return {
     ...(system.length > 0 ? { systemInstruction: { parts: system } } : {}),
     contents: turns as unknown as Json,
