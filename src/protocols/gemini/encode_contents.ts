@@ -11,9 +11,7 @@ import {
 import { base64Of } from '../address.ts'
 import { isRecord } from '../lenient.ts'
 import { googleSignature } from './parts.ts'
-
-/** Google's word for a call whose signature is lost or was never Google's; Gemini 3 refuses calls without any (2026-10). */
-const NO_SIGNATURE = 'skip_thought_signature_validator'
+import { NO_SIGNATURE } from './signatures.ts'
 
 interface Turn {
   role: 'user' | 'model'

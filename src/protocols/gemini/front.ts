@@ -6,6 +6,7 @@ import { ChunkEncoder } from './chunks.ts'
 import { errorBody } from './errors.ts'
 import { inputUpperBound } from './estimate.ts'
 import { settingsOf, toCanonical } from './request.ts'
+import { signedFor } from './signatures.ts'
 import { GeminiTap } from './tap.ts'
 
 export const geminiFront: ChatFront = {
@@ -28,7 +29,7 @@ export const geminiFront: ChatFront = {
   toProvider(body, { upstream, output_limit }) {
     const settings = settingsOf(body)
     const limited: JsonObject = { ...settings, maxOutputTokens: settings.maxOutputTokens ?? output_limit }
-    return { ...body, model: upstream, generationConfig: limited }
+    return { ...body, model: upstream, generationConfig: limited, contents: signedFor(upstream, body.contents) }
   },
 
   tap: (_body, provider) => new GeminiTap(provider),

@@ -16,7 +16,19 @@ export function readContents(system: BodyContent | null | undefined, contents: B
 
 function readContent({ role, parts }: BodyContent, param: string, calls: Calls): ChatMessage {
   const content = (parts ?? []).flatMap((part, index) => readPart(part, `${param}.parts[${index}]`, calls))
-  return { role: ROLES[role ?? ''] ?? 'user', content }
+  return { role: ROLES[role ?? ''] ?? 'user', content: joinThoughts(content) }
+}
+
+/** A thought comes in pieces, of which the last is signed, and clients give it back so; other vendors want it whole. */
+function joinThoughts(content: ContentPart[]): ContentPart[] {
+  const joined: ContentPart[] = []
+  for (const part of content) {
+    const last = joined.at(-1)
+    if (part.type === 'reasoning' && last?.type === 'reasoning' && last.signature === undefined)
+      joined[joined.length - 1] = { ...last, ...part, text: last.text + part.text }
+    else joined.push(part)
+  }
+  return joined
 }
 
 const ROLES: Record<string, ChatMessage['role']> = { model: 'assistant', system: 'system' }

@@ -23,10 +23,24 @@ export function expectWeather(text, cities) {
   assert.match(text, /Rome: rain, 7 degrees/)
 }
 
+export const models = MODELS.split(',')
+
+/** Every conversation goes on with every model, as where a person switches; what one thought means nothing to another. */
+export async function switchModels(conversations, ask) {
+  await forEachModel(async (to) => {
+    for (const [from, conversation] of conversations) {
+      const text = await ask(to, conversation, 'Thank you. What was it?').catch((error) => {
+        throw new Error(`after ${from}`, { cause: error })
+      })
+      assert.ok(text.length > 0, `after ${from}`)
+    }
+  })
+}
+
 /** Runs the same for every model; says which failed, and all that did. */
 export async function forEachModel(ask) {
   const failed = []
-  for (const model of MODELS.split(',')) {
+  for (const model of models) {
     try {
       await ask(model)
     } catch (error) {

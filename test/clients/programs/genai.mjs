@@ -1,7 +1,17 @@
 // Google's official SDK: a tool loop, whole and streamed.
 import { strict as assert } from 'node:assert'
 import { GoogleGenAI } from '@google/genai'
-import { description, expectWeather, forEachModel, key, prompt, schema, url, weatherIn } from './asking.mjs'
+import {
+  description,
+  expectWeather,
+  forEachModel,
+  key,
+  prompt,
+  schema,
+  switchModels,
+  url,
+  weatherIn,
+} from './asking.mjs'
 
 const client = new GoogleGenAI({ apiKey: key, httpOptions: { baseUrl: url } })
 const functionDeclarations = [{ name: 'get_weather', description, parametersJsonSchema: schema }]
@@ -17,11 +27,19 @@ async function answer(request, stream) {
   return parts
 }
 
+const conversations = new Map()
+const config = (model) => ({
+  tools: [{ functionDeclarations }],
+  systemInstruction: 'Be brief.',
+  ...(model.startsWith('sandbox/') ? {} : { thinkingConfig: { includeThoughts: true, thinkingBudget: 2048 } }),
+})
+const textOf = (parts) => parts.map(({ text, thought }) => (thought ? '' : (text ?? ''))).join('')
+
 await forEachModel(async (model) => {
   for (const stream of [false, true]) {
     const cities = []
     const contents = [{ role: 'user', parts: [{ text: prompt }] }]
-    const request = { model, contents, config: { tools: [{ functionDeclarations }], systemInstruction: 'Be brief.' } }
+    const request = { model, contents, config: config(model) }
     let parts = await answer(request, stream)
     for (let turn = 0; turn < 4 && parts.some(({ functionCall }) => functionCall); turn++) {
       contents.push({ role: 'model', parts })
@@ -34,6 +52,17 @@ await forEachModel(async (model) => {
       contents.push({ role: 'user', parts: results })
       parts = await answer(request, stream)
     }
-    expectWeather(parts.map(({ text }) => text ?? '').join(''), cities)
+    // As gemini-cli does: what a model thought is not kept.
+    const kept = [...contents, { role: 'model', parts }].map(({ role, parts }) => ({
+      role,
+      parts: parts.filter(({ thought }) => !thought),
+    }))
+    conversations.set(model, kept)
+    expectWeather(textOf(parts), cities)
   }
+})
+
+await switchModels(conversations, async (model, conversation, question) => {
+  const contents = [...conversation, { role: 'user', parts: [{ text: question }] }]
+  return textOf(await answer({ model, contents, config: config(model) }, true))
 })

@@ -2,7 +2,17 @@
 // handed back.
 import { strict as assert } from 'node:assert'
 import OpenAI from 'openai'
-import { description, expectWeather, forEachModel, key, prompt, schema, url, weatherIn } from './asking.mjs'
+import {
+  description,
+  expectWeather,
+  forEachModel,
+  key,
+  prompt,
+  schema,
+  switchModels,
+  url,
+  weatherIn,
+} from './asking.mjs'
 
 const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0 })
 const tools = [{ type: 'function', name: 'get_weather', description, parameters: schema, strict: true }]
@@ -12,17 +22,14 @@ async function answer(request, stream) {
   return client.responses.stream(request).finalResponse()
 }
 
+const conversations = new Map()
+const common = { tools, store: false, include: ['reasoning.encrypted_content'], reasoning: { effort: 'low' } }
+
 await forEachModel(async (model) => {
   for (const stream of [false, true]) {
     const cities = []
     const input = [{ role: 'user', content: prompt }]
-    const request = {
-      model,
-      tools,
-      store: false,
-      include: ['reasoning.encrypted_content'],
-      reasoning: { effort: 'low' },
-    }
+    const request = { model, ...common }
     let response = await answer({ ...request, input }, stream)
     for (let turn = 0; turn < 4; turn++) {
       const calls = response.output.filter(({ type }) => type === 'function_call')
@@ -37,6 +44,12 @@ await forEachModel(async (model) => {
     }
     assert.equal(response.status, 'completed')
     assert.ok(response.usage.output_tokens > 0)
+    conversations.set(model, [...input, ...response.output])
     expectWeather(response.output_text, cities)
   }
+})
+
+await switchModels(conversations, async (model, conversation, question) => {
+  const input = [...conversation, { role: 'user', content: question }]
+  return (await client.responses.create({ model, ...common, input })).output_text
 })

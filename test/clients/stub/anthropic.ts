@@ -8,7 +8,7 @@ import { answered, anthropicSampling, list, onlyKnown, record, text, toolNames }
 const FIELDS =
   'model max_tokens messages system stream tools tool_choice stop_sequences thinking output_config metadata service_tier ' +
   'cache_control temperature top_p top_k context_management container mcp_servers speed'
-const THOUGHT = { type: 'thinking', thinking: 'I look at what is asked.', signature: 'c2lnbmVkIGJ5IHRoZSBzdHVi' }
+const THOUGHT = { type: 'thinking', thinking: 'I look at what is asked.', signature: 'dGhvdWdodCBieSB0aGUgc3R1Yg' }
 
 export const countTokensStub: Speaker = {
   path: /^\/v1\/messages\/count_tokens$/,

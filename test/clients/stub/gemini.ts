@@ -23,15 +23,18 @@ export const geminiStub: Speaker = {
     const reply = nextReply(read(body, faults), faults)
     const modelVersion = /models\/([^/:]+)/.exec(url)?.[1] ?? ''
     const usageMetadata = usageOf(body, reply)
+    const thinks = record(record(body.generationConfig).thinkingConfig).includeThoughts === true
+    const thought = thinks ? [{ text: 'I look at what is asked.', thought: true }] : []
     const chunk = (parts: JsonObject[], rest: JsonObject = {}): JsonObject => ({
       candidates: [{ index: 0, content: { role: 'model', parts }, ...rest }],
       usageMetadata,
       modelVersion,
       responseId: 'stub',
     })
-    if (!url.includes(':streamGenerateContent')) return { json: chunk(partsOf(reply, false), { finishReason: 'STOP' }) }
+    if (!url.includes(':streamGenerateContent'))
+      return { json: chunk([...thought, ...partsOf(reply, false)], { finishReason: 'STOP' }) }
     if (!url.includes('alt=sse')) faults.push('a stream without alt=sse is no event stream')
-    const parts = partsOf(reply, true)
+    const parts = [...thought, ...partsOf(reply, true)]
     const chunks = parts.map((part, at) => chunk([part], at === parts.length - 1 ? { finishReason: 'STOP' } : {}))
     return { events: chunks.map((data) => ({ data: JSON.stringify(data) })) }
   },
@@ -68,6 +71,8 @@ function checkContents(contents: JsonObject[], faults: string[]): void {
     if (!['user', 'model', 'function', undefined].includes(content.role as string))
       faults.push(`${where}: unknown role`)
     const parts = list(content.parts)
+    const foreign = parts.some(({ thoughtSignature: sign }) => ![undefined, SIGNATURE, LOST].includes(sign as string))
+    if (foreign) faults.push(`${where}: Corrupted thought signature`)
     if (parts.length === 0) faults.push(`${where}: parts must not be empty`)
     const calls = parts.filter(({ functionCall }) => functionCall !== undefined)
     if (calls.length > 0 && ![SIGNATURE, LOST].includes(text(calls[0]?.thoughtSignature)))

@@ -202,6 +202,22 @@ describe('in canonical form', () => {
     expect(Object.keys(asked).sort()).toEqual(['messages', 'model'])
   })
 
+  it('joins the pieces of a thought, which ends with its signature', () => {
+    const parts = [
+      { text: 'I ', thought: true },
+      { text: 'look.', thought: true },
+      { text: '', thought: true, thoughtSignature: 's1' },
+      { text: 'Again.', thought: true },
+      { text: 'Rain.' },
+    ]
+    const { messages } = canonical({ contents: [...contents, { role: 'model', parts }, ...contents] })
+    expect(messages[1]?.content).toEqual([
+      { type: 'reasoning', text: 'I look.', signature: 's1' },
+      { type: 'reasoning', text: 'Again.' },
+      { type: 'text', text: 'Rain.' },
+    ])
+  })
+
   it('names functions, Google’s own tools and what may be called', () => {
     const functionDeclarations = [
       {
