@@ -2,19 +2,21 @@
 // model has the same price, in which each kind of token has a weight of its own.
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { JsonObject } from '../../src/contract.ts'
-import { testRouter } from '../support/router.ts'
+import { type TestRouter, testRouter } from '../support/router.ts'
 import type { Tokens } from './said.ts'
 
 export interface Served {
   status: number
   content_type: string
   body: string
+  /** How the body goes out, where it is not just cut in pieces. */
+  send?(response: ServerResponse): Promise<void>
 }
 
 /** One stand-in: it answers one recording at a time. */
@@ -24,11 +26,9 @@ export interface Lane {
   asked: JsonObject[]
 }
 
-export interface Site {
-  url: string
+export interface Site extends TestRouter {
   lane(provider: string): Lane
   ask(path: string, body: JsonObject): Promise<{ status: number; headers: Headers; text: string }>
-  close(): Promise<void>
 }
 
 /** Nano-USD a token. */
@@ -88,7 +88,7 @@ export async function startSite(providers: string[], seed: number): Promise<Site
   })
   const headers = { authorization: `Bearer ${router.api_key}`, 'content-type': 'application/json' }
   return {
-    url: router.url,
+    ...router,
     lane(provider) {
       const lane = lanes.get(provider)
       if (!lane) throw new Error(`There is no stand-in of ${provider}.`)
@@ -137,6 +137,7 @@ async function startLane(seed: number): Promise<Lane & { server: Server }> {
     lane.asked.push(JSON.parse(Buffer.concat(chunks).toString()))
     const bytes = Buffer.from(served.body)
     response.writeHead(served.status, { 'content-type': served.content_type })
+    if (served.send) return served.send(response)
     for (const piece of cut(bytes, random)) {
       response.write(piece)
       await turn()

@@ -60,26 +60,30 @@ const message = z.discriminatedUnion('role', [
   z.looseObject({ role: z.literal('function'), content: content.nullish(), name: z.string() }),
 ])
 
-const tool = z.discriminatedUnion('type', [
-  z.looseObject({
-    // Mistral's own client leaves it out (recordings of 2026).
-    type: z.literal('function').optional(),
-    function: z.looseObject({
-      name: z.string(),
-      description: z.string().nullish(),
-      parameters: z.record(z.string(), z.json()).nullish(),
-      strict: z.boolean().nullish(),
+const tool = z.discriminatedUnion(
+  'type',
+  [
+    z.looseObject({
+      // Mistral's own client leaves it out (recordings of 2026).
+      type: z.literal('function').optional(),
+      function: z.looseObject({
+        name: z.string(),
+        description: z.string().nullish(),
+        parameters: z.record(z.string(), z.json()).nullish(),
+        strict: z.boolean().nullish(),
+      }),
     }),
-  }),
-  z.looseObject({
-    type: z.literal('custom'),
-    custom: z.looseObject({
-      name: z.string(),
-      description: z.string().nullish(),
-      format: z.record(z.string(), z.json()).nullish(),
+    z.looseObject({
+      type: z.literal('custom'),
+      custom: z.looseObject({
+        name: z.string(),
+        description: z.string().nullish(),
+        format: z.record(z.string(), z.json()).nullish(),
+      }),
     }),
-  }),
-])
+  ],
+  { error: "expected 'function' or 'custom'" },
+)
 const namedTool = z.looseObject({
   type: z.enum(['function', 'custom']),
   function: z.looseObject({ name: z.string() }).nullish(),
