@@ -64,17 +64,20 @@ export function makeApp(services: Services, isReady: () => boolean): Koa<State, 
   app.use(requestContext(services.log, metrics))
   app.use(errors)
   app.use(saneHost)
+  app.use(under('/v1', requireCaller(callers), forCallers))
+  app.use(under('/v1beta', requireCaller(callers), forCallers))
+  app.use(under('/api/v1', requireAdmin(callers), forAdmins))
   app.use(forAll.routes())
-  app.use(under('/api/v1', requireAdmin(callers)))
-  app.use(forAdmins.routes())
-  app.use(under('/v1', requireCaller(callers)))
-  app.use(under('/v1beta', requireCaller(callers)))
-  app.use(forCallers.routes())
   app.use(unknownRoute([forAll, forAdmins, forCallers]))
   return app
 }
 
-/** A key is asked for before anything is told about a path, even that it does not exist. */
-function under(prefix: string, guard: Middleware): Middleware {
-  return (context, next) => (context.path.toLowerCase().startsWith(`${prefix}/`) ? guard(context, next) : next())
+/**
+ * A key is asked for before anything is told about a path, even that it does not exist. A router looks through all of its
+ * routes for each request, so each is only asked about the paths that are its own.
+ */
+function under(prefix: string, guard: Middleware, router: ApiRouter): Middleware {
+  const routes = router.routes() as Middleware
+  return (context, next) =>
+    context.path.toLowerCase().startsWith(`${prefix}/`) ? guard(context, async () => routes(context, next)) : next()
 }

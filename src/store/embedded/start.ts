@@ -39,7 +39,13 @@ export function startEmbeddedStore(options: EmbeddedStoreOptions): Promise<Embed
     ttl_interval_ms: options.ttl_interval_ms ?? ttl_interval_ms,
   }
   // The thread must not inherit a test runner's or debugger's flags: it runs as plain Node.
-  const worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData, execArgv: [], name: 'store' })
+  const worker = new Worker(new URL('./thread.ts', import.meta.url), {
+    workerData,
+    execArgv: [],
+    name: 'store',
+    // What a command decodes is garbage when it is answered; a large nursery would only hold more of it.
+    resourceLimits: { maxYoungGenerationSizeMb: 12 },
+  })
   return new Promise((resolve, reject) => {
     let closing = false
     let listening = false
