@@ -51,9 +51,9 @@ const loop = 'tool loops, whole and streamed'
 
 const PROGRAMS: Program[] = [
   official('openai', 'chat', 'openai_chat.mjs', 'its tool runner, whole and streamed'),
-  official('openai', 'responses', 'openai_responses.mjs', loop),
-  official('@anthropic-ai/sdk', 'messages', 'anthropic.mjs', `${loop}, count_tokens`),
-  official('@google/genai', 'gemini', 'genai.mjs', loop),
+  official('openai', 'responses', 'openai_responses.mjs', `${loop}, a change of model`),
+  official('@anthropic-ai/sdk', 'messages', 'anthropic.mjs', `${loop}, a change of model, count_tokens`),
+  official('@google/genai', 'gemini', 'genai.mjs', `${loop}, a change of model`),
   {
     ...official('openai', 'media', 'openai_media.mjs', 'images, speech, transcription, embeddings, video, models'),
     models: [],

@@ -8,6 +8,7 @@ import {
   type JsonObject,
   ProviderError,
 } from '../../contract.ts'
+import { isForeignSeal } from './foreign.ts'
 
 interface Turn {
   role: 'user' | 'assistant'
@@ -106,8 +107,8 @@ function readInput({ kind, name, arguments: words }: Extract<ContentPart, { type
 
 /** A thought without its signature is refused; it was shown to people and is no part of the conversation. */
 function encodeReasoning({ text, signature, encrypted }: Extract<ContentPart, { type: 'reasoning' }>): JsonObject[] {
-  if (encrypted !== undefined) return [{ type: 'redacted_thinking', data: encrypted }]
-  return signature === undefined ? [] : [{ type: 'thinking', thinking: text, signature }]
+  if (encrypted !== undefined) return isForeignSeal(encrypted) ? [] : [{ type: 'redacted_thinking', data: encrypted }]
+  return signature === undefined || isForeignSeal(signature) ? [] : [{ type: 'thinking', thinking: text, signature }]
 }
 
 const IMAGE_TYPES = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp'])

@@ -5,6 +5,7 @@ import { isRecord, record } from '../lenient.ts'
 import { collect, encodeAnswer, readAnswer, readStream } from './answer.ts'
 import { errorEvent } from './errors.ts'
 import { inputUpperBound, keepsAnHour } from './estimate.ts'
+import { withoutForeign } from './foreign.ts'
 import { toCanonical } from './request.ts'
 import { MessageTap } from './tap.ts'
 import { encodeWireEvent, MessageWriter } from './writer.ts'
@@ -31,7 +32,12 @@ export const anthropicMessagesFront: ChatFront = {
   inputUpperBound,
 
   // The limit is the caller's own, where it set one that the model can keep.
-  toProvider: (body, { upstream, output_limit }) => ({ ...body, model: upstream, max_tokens: output_limit }),
+  toProvider: (body, { upstream, output_limit }) => ({
+    ...body,
+    model: upstream,
+    max_tokens: output_limit,
+    messages: withoutForeign(body.messages),
+  }),
 
   tap: (_body, provider) => new MessageTap(provider),
 

@@ -2,6 +2,7 @@
 // for older ones (Anthropic's guide to extended thinking, 2026-11).
 import type { ChatRequest, JsonObject } from '../../contract.ts'
 import { effortFor } from '../effort.ts'
+import { isForeignSeal } from './foreign.ts'
 
 interface Thinking {
   thinking?: JsonObject | undefined
@@ -50,5 +51,8 @@ const isForced = ({ tool_choice }: ChatRequest): boolean =>
 function lacksThoughts({ messages }: ChatRequest): boolean {
   const last = messages.findLast(({ role }) => role === 'assistant')
   const calls = last?.content.some(({ type }) => type === 'tool_call') ?? false
-  return calls && !last?.content.some((part) => part.type === 'reasoning' && (part.signature || part.encrypted))
+  return (
+    calls &&
+    !last?.content.some((part) => part.type === 'reasoning' && !isForeignSeal(part.signature ?? part.encrypted))
+  )
 }

@@ -81,6 +81,7 @@ function checkBlocks(messages: JsonObject[], faults: string[]): void {
         faults.push(`${where}: ${text(block.id)} as id`)
       if (block.type === 'thinking' && (block.signature !== THOUGHT.signature || block.thinking !== THOUGHT.thinking))
         faults.push(`${where}: the signature of a thought is not the one that was given`)
+      if (block.type === 'redacted_thinking') faults.push(`${where}: a sealed thought that was not given`)
     }
     const first_other = blocks.findIndex(({ type }) => type !== 'tool_result')
     if (first_other !== -1 && blocks.slice(first_other).some(({ type }) => type === 'tool_result'))
