@@ -13,6 +13,12 @@ import { readUsage, searchesOf, withCost, writeUsage } from './usage.ts'
 /** An event of Google's ends with \r\n\r\n; other servers of this format send \n\n. */
 const EVENTS = /[\s\S]*?(?:\r\n\r\n|\n\n|\r\r|$)/g
 
+/** One line of data: Google's clients pass over an event that begins with anything else (@google/genai 3.1.0). */
+const PLAIN = /^data:[^\r\n]*[\r\n]+$/
+
+const encodeLatin = (chunk: JsonObject): string =>
+  Buffer.from(`data: ${JSON.stringify(chunk)}\r\n\r\n`).toString('latin1')
+
 export class GeminiTap implements StreamTap {
   error: ProviderError | undefined
   #provider: string
@@ -96,8 +102,9 @@ export class GeminiTap implements StreamTap {
     this.#note(chunk)
     const released = this.#held?.text ?? ''
     this.#held = undefined
-    if (!this.#allFinished() && !this.#blocked) return released + event
-    this.#held = { text: event, chunk }
+    const text = PLAIN.test(event) ? event : encodeLatin(chunk)
+    if (!this.#allFinished() && !this.#blocked) return released + text
+    this.#held = { text, chunk }
     return released
   }
 
