@@ -3,14 +3,13 @@
  * index in step with the documents; finding documents is the planner's and the scan's work.
  */
 import { decodeDocument } from './decode.ts'
-import { describe } from './describe.ts'
 import { withIdFirst } from './document_id.ts'
 import { max_document_bytes } from './encode.ts'
 import { CommandError } from './errors.ts'
 import { entriesOf } from './index_entries.ts'
 import { type Index, idIndex } from './index_spec.ts'
+import { addEntries, duplicateKey, holderOf, noteMultikey, removeEntries } from './index_tables.ts'
 import { encodeKey } from './keys.ts'
-import { expandedValues } from './paths.ts'
 import { Shelf } from './shelf.ts'
 import { bufferOf, type Storage } from './storage.ts'
 import { StoredDocument } from './stored.ts'
@@ -123,15 +122,15 @@ export class Collection {
     const entries = this.#entriesOf(decodeDocument(bytes, { only: this.#heads }))
     for (const { index, keys } of entries) {
       for (const key of keys) {
-        if (!index.unique || this.#holder(index, key) === undefined) continue
-        if (this.byId(id) !== undefined) throw this.#duplicate(this.indexes[0] as Index, { _id: id })
-        throw this.#duplicate(index, decodeDocument(bytes))
+        if (!index.unique || holderOf(this.#storage, index, key) === undefined) continue
+        if (this.byId(id) !== undefined) throw duplicateKey(this.namespace, this.indexes[0] as Index, { _id: id })
+        throw duplicateKey(this.namespace, index, decodeDocument(bytes))
       }
     }
     const { changes, lastInsertRowid } = this.#storage.statement(this.#sql.insert).run(id_key, bytes)
-    if (changes === 0) throw this.#duplicate(this.indexes[0] as Index, { _id: id })
+    if (changes === 0) throw duplicateKey(this.namespace, this.indexes[0] as Index, { _id: id })
     const row = Number(lastInsertRowid)
-    for (const { index, keys } of entries) this.#addEntries(index, keys, row)
+    for (const { index, keys } of entries) addEntries(this.#storage, index, keys, row)
     if (this.#count !== undefined) this.#count++
     // What was just made is often changed soon. The bytes given are part of a message, which must not be held by them.
     this.#keep(new StoredDocument(row, id_key.toString('latin1'), Buffer.from(bytes)))
@@ -153,8 +152,8 @@ export class Collection {
     }
     stored.keep(update)
     for (const { index, gone, added } of moves) {
-      this.#removeEntries(index, gone, stored.row)
-      this.#addEntries(index, added, stored.row)
+      removeEntries(this.#storage, index, gone, stored.row)
+      addEntries(this.#storage, index, added, stored.row)
     }
     this.#unwritten.add(stored)
     this.#storage.writeLater(this)
@@ -166,7 +165,7 @@ export class Collection {
     this.#shelf.remove(stored)
     this.#unwritten.delete(stored)
     for (const { index, keys } of this.#entriesOf(stored.with(this.#heads))) {
-      this.#removeEntries(index, keys, stored.row)
+      removeEntries(this.#storage, index, keys, stored.row)
     }
     this.#storage.statement(this.#sql.remove).run(stored.row)
     if (this.#count !== undefined) this.#count--
@@ -187,18 +186,19 @@ export class Collection {
       const [row, bytes] = found as unknown as [number, Uint8Array]
       const document = decodeDocument(bufferOf(bytes), { only: index.heads })
       const { keys, multikey } = entriesOf(index, document)
-      this.#noteMultikey(index, multikey)
+      noteMultikey(this.#storage, index, multikey)
       for (const key of keys) {
-        if (index.unique && this.#holder(index, key) !== undefined) throw this.#duplicate(index, document)
+        if (index.unique && holderOf(this.#storage, index, key) !== undefined)
+          throw duplicateKey(this.namespace, index, document)
       }
-      this.#addEntries(index, keys, row)
+      addEntries(this.#storage, index, keys, row)
     }
   }
 
   #entriesOf(document: Document): { index: Index; keys: Buffer[] }[] {
     return this.indexes.slice(1).map((index) => {
       const { keys, multikey } = entriesOf(index, document)
-      this.#noteMultikey(index, multikey)
+      noteMultikey(this.#storage, index, multikey)
       return { index, keys }
     })
   }
@@ -207,44 +207,14 @@ export class Collection {
   #move(index: Index, stored: StoredDocument, before: readonly Buffer[]): Move {
     const document = stored.with(index.heads)
     const { keys, multikey } = entriesOf(index, document)
-    this.#noteMultikey(index, multikey)
+    noteMultikey(this.#storage, index, multikey)
     const added = keys.filter((key) => !before.some((other) => other.equals(key)))
     const gone = before.filter((key) => !keys.some((other) => other.equals(key)))
     for (const key of index.unique ? added : []) {
-      const holder = this.#holder(index, key)
-      if (holder !== undefined && holder !== stored.row) throw this.#duplicate(index, document)
+      const holder = holderOf(this.#storage, index, key)
+      if (holder !== undefined && holder !== stored.row) throw duplicateKey(this.namespace, index, document)
     }
     return { index, gone, added }
-  }
-
-  #holder(index: Index, key: Buffer): number | undefined {
-    const sql = `select row from ${index.table} where key = ?`
-    const found = this.#storage.statement(sql).get(key) as unknown as [number] | undefined
-    return found?.[0]
-  }
-
-  #addEntries(index: Index, keys: readonly Buffer[], row: number): void {
-    const statement = this.#storage.statement(`insert into ${index.table} (key, row) values (?, ?)`)
-    for (const key of keys) statement.run(key, row)
-  }
-
-  #removeEntries(index: Index, keys: readonly Buffer[], row: number): void {
-    const statement = this.#storage.statement(`delete from ${index.table} where key = ? and row = ?`)
-    for (const key of keys) statement.run(key, row)
-  }
-
-  #noteMultikey(index: Index, multikey: number): void {
-    if ((index.multikey | multikey) === index.multikey) return
-    index.multikey |= multikey
-    const sql = 'update catalog_indexes set multikey = ? where id = ?'
-    this.#storage.statement(sql).run(index.multikey, Number(index.table.slice(1)))
-  }
-
-  #duplicate(index: Index, document: Document): CommandError {
-    const values: Document = {}
-    for (const { path } of index.fields) values[path] = expandedValues(document, path).values[0] ?? null
-    const message = `E11000 duplicate key error collection: ${this.namespace} index: ${index.name} dup key: ${describe(values)}`
-    return new CommandError('DuplicateKey', message, { keyPattern: index.spec.key, keyValue: values })
   }
 }
 
