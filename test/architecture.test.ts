@@ -230,7 +230,7 @@ describe('habits', () => {
   it('has default exports in adapters and configuration files alone', () => {
     const exporters = everything.filter(
       (file) =>
-        !file.startsWith('providers/') &&
+        !/(^|\/)providers\//.test(file) &&
         !/\.config\.(ts|js|mjs)$/.test(file) &&
         /^export (default\b|\{ default)/m.test(read(file)),
     )
