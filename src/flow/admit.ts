@@ -99,7 +99,7 @@ function notFound(
     unknown: `There is no model ${quoted(model)} here.${list ? ` The nearest names:${list}.` : ''} GET /v1/models lists all.`,
     ambiguous: `${quoted(model)} is the name of several models. Use the full name:${list}.`,
     unpriced: `${quoted(model)} has no price at the moment, so it is not served. Choose another model, or tell the operator.`,
-    wrong_operation: `${quoted(model)} does ${operations?.join(', ') ?? 'something else'}, not ${operation}.${list ? ` Models for ${operation}:${list}.` : ''}`,
+    wrong_operation: `${quoted(model)} does ${operations?.join(', ') ?? 'something else'}, not ${operation}. GET /v1/models tells what each model does.`,
   }
   const status = reason === 'wrong_operation' ? 400 : 404
   const code = reason === 'wrong_operation' ? 'unsupported_operation' : 'model_not_found'
