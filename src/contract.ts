@@ -28,6 +28,7 @@ export const METERS = [
   'output_image_tokens',
   'output_audio_tokens',
   'images',
+  'megapixels',
   'video_seconds',
   'videos',
   'audio_seconds',
@@ -247,11 +248,15 @@ export interface ChatConnection {
 
 /* ---- the other operations: generators ---------------------------------------------------------------------------- */
 
-/** Fields that we do not know travel in `extra`, for a provider that speaks OpenAI's own format. */
+/**
+ * Fields that we do not know travel in `extra`, for a provider that speaks OpenAI's own format. Fields under "where taken"
+ * reach only generators that name them in `takes`.
+ */
 export interface ImageRequest {
   model: string
   prompt: string
   n: number
+  /** `WIDTHxHEIGHT` or `auto`. Made of `aspect_ratio` and `resolution` for generators that do not take those. */
   size?: string
   quality?: string
   background?: string
@@ -262,14 +267,35 @@ export interface ImageRequest {
   mask?: Asset
   /** How many unfinished pictures to hand to `call.partial`. */
   partial_images?: number
+  /* where taken: */
+  /** `16:9` */
+  aspect_ratio?: string
+  /** `1K`, `2K` or `4K`: the area of a square with that edge. */
+  resolution?: string
+  negative_prompt?: string
+  seed?: number
   extra?: JsonObject
 }
 export interface VideoRequest {
   model: string
   prompt: string
   seconds: number
+  /** `WIDTHxHEIGHT`, as OpenAI's. `protocols/shape.ts` makes it into a ratio and a resolution, and back. */
   size?: string
+  /* where taken: */
   first_frame?: Asset
+  last_frame?: Asset
+  /** Pictures of what should be seen in the film. */
+  references?: Asset[]
+  aspect_ratio?: string
+  /** `720p`, `1080p`, `4k` */
+  resolution?: string
+  /** Whether the film has sound. */
+  audio?: boolean
+  negative_prompt?: string
+  seed?: number
+  /** An earlier film of the same provider to be changed or continued: what it is called there, and the film itself. */
+  change?: { mode: 'remix' | 'extend'; ref: Json; video: Asset }
   extra?: JsonObject
 }
 export interface SpeechRequest {
@@ -314,6 +340,10 @@ export interface ImageOutput {
 }
 export interface VideoOutput {
   video: Asset
+  /** A still of it, where the provider makes one; the router makes none itself. */
+  thumbnail?: Asset
+  /** Many stills in one picture. */
+  spritesheet?: Asset
   answer?: JsonObject
 }
 export interface SpeechOutput {
@@ -323,7 +353,9 @@ export interface TranscriptionOutput {
   text: string
   language?: string
   seconds?: number
-  segments?: { start: number; end: number; text: string }[]
+  /** Seconds from the beginning; `speaker` where the provider tells voices apart. */
+  segments?: { start: number; end: number; text: string; speaker?: string }[]
+  words?: { start: number; end: number; word: string; speaker?: string }[]
   /** The whole answer in the asked format, where the provider made it itself. */
   answer?: { media_type: string; body: string }
 }
@@ -360,6 +392,8 @@ export const failed = (error: ProviderError, usage?: Usage): Progress<never> => 
 export interface Generator<Request, Output> {
   /** Throws ProviderError only if nothing was accepted upstream. */
   start(request: Request, call: Call): Promise<Progress<Output>>
+  /** Which of the fields marked "where taken" it honours; a request with another one is refused by name. */
+  takes?: readonly string[]
   /** Set when `extra` goes on to the provider, which speaks OpenAI's own format; elsewhere unknown fields are refused. */
   takes_extra?: true
   /** Set when `start` may be sent again with the same `call.job` without the work being done or billed twice. */
@@ -367,10 +401,15 @@ export interface Generator<Request, Output> {
   /** Required if `start` may answer `pending`. */
   poll?(ref: Json, call: Call): Promise<Progress<Output>>
   cancel?(ref: Json, call: Call): Promise<void>
+  /**
+   * Looks for work that was submitted under `call.job` and whose answer was lost. Undefined: there is none, for certain.
+   * Throws ProviderError where it cannot be known.
+   */
+  find?(call: Call): Promise<Progress<Output> | undefined>
   /** Verifies a delivery by the provider's own scheme and says whether it is genuine; then we poll: it is a hint. */
   webhook?(delivery: { headers: Record<string, string>; body: Uint8Array }, call: Call): Promise<boolean>
   /** An upper bound of what the request will consume; the hold is its cost. Throws ProviderError for what it refuses. */
-  estimate?(request: Request, upstream: string): Usage
+  estimate?(request: Request, upstream: string, options: JsonObject): Usage
 }
 
 /** OpenAI's image answers are megabytes of base64: the same format on both sides passes through unparsed. */
@@ -398,6 +437,8 @@ export interface Call {
   job: string
   /** The provider's own name of the model, from its price file. */
   upstream: string
+  /** The `options` of the model's entry in the price file, as ProviderDefinition.options made them. */
+  options: JsonObject
   /** Aborts when the caller cancels, when the deadline passes or when the router stops. */
   signal: AbortSignal
   log: { debug(fields: object, message: string): void; warn(fields: object, message: string): void }
@@ -446,6 +487,8 @@ export interface ProviderDefinition<Settings extends z.ZodObject = z.ZodObject> 
   settings: Settings
   /** Other names of the environment that the vendor's own tools use: { api_key: 'GEMINI_API_KEY' }. */
   environment?: Partial<Record<keyof z.infer<Settings> & string, string>>
+  /** Checks `options` of each model's entry in the price file: what this adapter must know of one model. None are taken without it. */
+  options?: z.ZodType<JsonObject>
   /** Called once; must not touch the network. */
   connect(settings: z.infer<Settings>, tools: Tools): Connection
 }

@@ -1,6 +1,6 @@
 // What is served: providers/ and pricing/ discovered, checked against each other and frozen. It never calls a provider;
 // a reload builds a whole new one.
-import type { Connection, Operation, Tools } from './contract.ts'
+import type { Connection, JsonObject, Operation, Tools } from './contract.ts'
 import { type Fault, faultLine } from './pricing/fault.ts'
 import { loadPrices, type PricedModel, type Prices } from './pricing/load.ts'
 import type { Limits, Quote } from './pricing/schema.ts'
@@ -19,6 +19,8 @@ export interface Offer {
   upstream: string
   operation: Operation
   limits: Limits
+  /** What the adapter wants to know of this model, checked by it. */
+  options: JsonObject
   connection: Connection
   wildcard: boolean
   /** The price at a time, with the site's discount or margin but not an account's own; undefined before its first price. */
@@ -86,9 +88,9 @@ export async function buildRegistry(options: RegistryOptions): Promise<Registry>
   const found = await discover(options.provider_dirs)
   const providers = found.providers.map((provider) => connectProvider(provider, options))
   const faults = [...found.faults, ...providers.flatMap((provider) => provider.faults), ...prices.faults]
-  const offers = providers.flatMap(({ id, connection }) => {
+  const offers = providers.flatMap(({ id, definition, connection }) => {
     if (!connection) return []
-    const made = makeOffers(id, connection, prices)
+    const made = makeOffers(id, definition, connection, prices)
     faults.push(...made.faults)
     return made.offers
   })

@@ -56,6 +56,7 @@ type Ref = z.infer<typeof Ref>
 /** `now` tells the time in milliseconds. */
 export function sandboxVideo(firstTime: FirstTime, clips: Clips, now = Date.now): Generator<VideoRequest, VideoOutput> {
   return {
+    takes: ['first_frame'],
     estimate: (request) => {
       const { seconds, size } = checked(request)
       return usageOf(seconds, size, 'estimated')

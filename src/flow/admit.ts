@@ -21,7 +21,7 @@ export interface Demand {
 }
 
 /** What serving needs of an offer; a job that waits finds it again after a restart. */
-export type ServingOffer = Pick<Offer, 'model' | 'provider' | 'upstream' | 'limits' | 'connection'>
+export type ServingOffer = Pick<Offer, 'model' | 'provider' | 'upstream' | 'limits' | 'options' | 'connection'>
 
 export interface AdmittedOffer {
   offer: ServingOffer

@@ -47,7 +47,8 @@ export async function attemptOffers<Result>(
 }
 
 export function callFor(services: Services, work: Work, { offer }: AdmittedOffer): Call {
-  return { job: work.job._id, upstream: offer.upstream, signal: work.abort.signal, log: services.log }
+  const { upstream, options } = offer
+  return { job: work.job._id, upstream, options, signal: work.abort.signal, log: services.log }
 }
 
 /** Work that was ended from outside fails for that reason, not for the broken call that it left behind. */

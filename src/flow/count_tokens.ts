@@ -25,6 +25,7 @@ export async function countInputTokens(
   const connections = offer?.connection.chat ?? []
   const connection = connections.find(({ protocol, count_input }) => protocol === front.protocol && count_input)
   if (!offer || !connection?.count_input) return { tokens: countHere(body), source: 'counted' }
-  const call: Call = { job: id, upstream: offer.upstream, signal: gone, log: services.log, ...(headers && { headers }) }
+  const { upstream, options } = offer
+  const call: Call = { job: id, upstream, options, signal: gone, log: services.log, ...(headers && { headers }) }
   return { tokens: await connection.count_input({ ...body, model: offer.upstream }, call), source: 'reported' }
 }

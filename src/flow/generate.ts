@@ -6,7 +6,14 @@ import type { NanoUsd } from '../ledger/money.ts'
 import type { JobOutput } from '../store/jobs.ts'
 import { type Admitted, admit } from './admit.ts'
 import { attemptOffers, callFor, endAttempt, reasonOf } from './attempts.ts'
-import { estimateUsage, type GeneratorOperation, generatorOf, type OutputOf, type RequestOf } from './generators.ts'
+import {
+  estimateUsage,
+  type GeneratorOperation,
+  generatorOf,
+  type OutputOf,
+  type RequestOf,
+  shapedFor,
+} from './generators.ts'
 import { keepIfLost } from './keep_late.ts'
 import { type JobPlan, openJob } from './open.ts'
 import { outputText } from './output_text.ts'
@@ -139,7 +146,8 @@ export function begin<Kind extends GeneratorOperation>(
 ): Promise<Progress<OutputOf<Kind>>> {
   return attemptOffers(services, work, ({ offer }, call) => {
     const generator = generatorOf(offer.connection, operation)
-    return generator.start({ ...request, model: offer.upstream }, partial ? { ...call, partial } : call)
+    const shaped = shapedFor(generator, operation, request)
+    return generator.start({ ...shaped, model: offer.upstream }, partial ? { ...call, partial } : call)
   })
 }
 

@@ -19,6 +19,7 @@ import {
   type VideoOutput,
   type VideoRequest,
 } from '../contract.ts'
+import { sizeOf } from '../protocols/shape.ts'
 import { lookUp, type Offer } from '../registry.ts'
 import { Failure } from './failure.ts'
 import type { Services } from './services.ts'
@@ -57,17 +58,55 @@ export function estimateUsage<Kind extends GeneratorOperation>(
   checkLimits(offer, request)
   const generator = generatorOf(offer.connection, operation)
   if (!generator.takes_extra) checkOwnFormat(offer, request)
-  const facts = requestFacts(request)
-  const usage = generator.estimate?.(request, offer.upstream) ?? {
-    meters: defaultMeters(operation, request),
+  const shaped = shapedFor(generator, operation, request)
+  checkTaken(offer, generator, shaped)
+  const facts = requestFacts(shaped)
+  const usage = generator.estimate?.(shaped, offer.upstream, offer.options) ?? {
+    meters: defaultMeters(operation, shaped),
     source: 'estimated' as const,
   }
   return { ...usage, attributes: { ...facts, ...usage.attributes } }
 }
 
+/** A picture's ratio and resolution as a size, for generators that know sizes alone. */
+export function shapedFor<Kind extends GeneratorOperation>(
+  generator: GeneratorOf<Kind>,
+  operation: Kind,
+  request: RequestOf<Kind>,
+): RequestOf<Kind> {
+  if (operation !== 'image' || generator.takes?.includes('aspect_ratio')) return request
+  const { aspect_ratio, resolution, ...rest } = request as ImageRequest
+  if (aspect_ratio === undefined && resolution === undefined) return request
+  return { ...rest, size: sizeOf({ aspect_ratio, resolution }) } as RequestOf<Kind>
+}
+
+/** Fields that the contract marks "where taken". */
+const WHERE_TAKEN = {
+  image: ['aspect_ratio', 'resolution', 'negative_prompt', 'seed'],
+  video: [
+    'first_frame',
+    'last_frame',
+    'references',
+    'aspect_ratio',
+    'resolution',
+    'audio',
+    'negative_prompt',
+    'seed',
+    'change',
+  ],
+} as const
+
+function checkTaken(offer: Offer, { takes }: { takes?: readonly string[] }, request: object): void {
+  const { operation, model } = offer
+  if (operation !== 'image' && operation !== 'video') return
+  const refused = WHERE_TAKEN[operation].find((name) => name in request && !takes?.includes(name))
+  if (refused === undefined) return
+  throw new Failure(400, 'unsupported_parameter', `${model} does not take '${refused}'.`, { param: refused })
+}
+
 function requestFacts(request: object): Record<string, string> {
   const facts: Record<string, string> = {}
-  for (const name of ['size', 'quality'] as const) {
+  for (const name of ['size', 'quality', 'resolution'] as const) {
     const value = (request as Record<string, unknown>)[name]
     if (typeof value === 'string') facts[name] = value
   }
@@ -122,12 +161,13 @@ export function defaultSeconds(services: Services, model: string): number {
 
 /** The limits of a price file: refused here, before any hold. */
 function checkLimits({ model, limits }: Offer, request: object): void {
-  const { n, seconds, size, quality, resolution, input } = request as Record<string, unknown>
+  const { n, seconds, size, quality, resolution, aspect_ratio, input } = request as Record<string, unknown>
   for (const [param, asked, allowed] of [
     ['seconds', seconds, limits.seconds],
     ['size', size, limits.size],
     ['quality', quality, limits.quality],
     ['resolution', resolution, limits.resolution],
+    ['aspect_ratio', aspect_ratio, limits.aspect_ratio],
   ] as const) {
     if (!allowed || asked === undefined || allowed.map(String).includes(String(asked))) continue
     const message = `${model} takes '${param}' ${allowed.join(', ')}, not ${String(asked).slice(0, 50)}.`

@@ -72,7 +72,14 @@ export function offersOf(services: Services, job: JobRecord): AdmittedOffer[] {
     const listed = registry.offers.get(job.model)?.find((each) => each.provider === provider)
     const connection = registry.connection(provider) ?? {}
     return {
-      offer: { model: job.model, provider, upstream, connection, limits: listed?.limits ?? {} },
+      offer: {
+        model: job.model,
+        provider,
+        upstream,
+        connection,
+        limits: listed?.limits ?? {},
+        options: listed?.options ?? {},
+      },
       quote: quote as unknown as Quote,
       estimate: estimate as unknown as Usage,
       cost: job.hold,

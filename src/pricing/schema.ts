@@ -1,6 +1,6 @@
 // The form of a price file and of site.toml, and the quote made of them. It reads no files and does no sums.
 import { z } from 'zod'
-import { METERS, type Meter, OPERATIONS, type Operation } from '../contract.ts'
+import { type JsonObject, METERS, type Meter, OPERATIONS, type Operation } from '../contract.ts'
 
 /** One price of one meter: `usd` (a plain decimal of any length) for `per` units, where every condition of `when` holds. */
 export interface Rate {
@@ -42,6 +42,7 @@ export interface Limits {
   /** `WIDTHxHEIGHT`, or `auto`. */
   size?: string[] | undefined
   quality?: string[] | undefined
+  aspect_ratio?: string[] | undefined
   /** Characters of text to speak. */
   characters?: number | undefined
   /** Length of sound to transcribe. */
@@ -59,6 +60,8 @@ export interface ModelEntry {
   operation: Operation[]
   created?: string | undefined
   limits: Limits
+  /** For the provider's adapter, which checks them. */
+  options: JsonObject
   prices: PriceBlock[]
 }
 export interface PriceFile {
@@ -118,6 +121,7 @@ const limitsSchema = z.strictObject({
   resolution: texts.optional(),
   size: texts.optional(),
   quality: texts.optional(),
+  aspect_ratio: texts.optional(),
   characters: whole.optional(),
   audio_seconds: z.number().positive().optional(),
   inputs: whole.optional(),
@@ -129,6 +133,7 @@ const modelSchema = z.strictObject({
   operation: z.union([operation.transform((one) => [one]), z.array(operation).min(1)]),
   created: date.optional(),
   limits: limitsSchema.default({}),
+  options: z.record(z.string(), z.json()).default({}),
   prices: z
     .array(z.strictObject({ from: date, rates: z.array(rateSchema).min(1, 'must have at least one rate') }))
     .min(1),

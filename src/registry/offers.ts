@@ -1,5 +1,5 @@
 // Makes the offers of one connected provider out of its prices. A model whose operation the provider cannot do is a fault.
-import { type Connection, OPERATIONS, type Operation } from '../contract.ts'
+import { type Connection, type JsonObject, OPERATIONS, type Operation, type ProviderDefinition } from '../contract.ts'
 import type { Fault } from '../pricing/fault.ts'
 import type { PricedModel, Prices } from '../pricing/load.ts'
 import type { Adjustment, Quote, Site } from '../pricing/schema.ts'
@@ -7,18 +7,48 @@ import type { Offer } from '../registry.ts'
 
 export function makeOffers(
   provider: string,
+  definition: ProviderDefinition,
   connection: Connection,
   prices: Prices,
 ): { offers: Offer[]; faults: Fault[] } {
   const offers: Offer[] = []
   const faults: Fault[] = []
   for (const model of prices.providers.get(provider)?.values() ?? []) {
+    const options = readOptions(definition, model)
+    if (!options.read) {
+      faults.push(...options.faults)
+      continue
+    }
     for (const operation of model.operation) {
-      if (connection[operation]) offers.push(offerOf(provider, connection, model, operation, prices.site))
+      if (connection[operation])
+        offers.push(offerOf(provider, connection, model, options.value, operation, prices.site))
       else faults.push(lacksOperation(provider, connection, model, operation))
     }
   }
   return { offers, faults }
+}
+
+type ReadOptions = { read: true; value: JsonObject } | { read: false; faults: Fault[] }
+
+/** `options` as the adapter takes them. */
+function readOptions(
+  { options: schema, name }: ProviderDefinition,
+  { name: model, file, options }: PricedModel,
+): ReadOptions {
+  const place = `models."${model}".options`
+  if (!schema) {
+    if (Object.keys(options).length === 0) return { read: true, value: options }
+    return { read: false, faults: [{ file, place, problem: `${name} takes no options`, remedy: 'leave them out' }] }
+  }
+  const parsed = schema.safeParse(options)
+  if (parsed.success) return { read: true, value: parsed.data }
+  const faults = parsed.error.issues.map(({ path, message }) => ({
+    file,
+    place: [place, ...path.map(String)].join('.'),
+    problem: message,
+    remedy: `correct it; the adapter of ${name} says what it takes`,
+  }))
+  return { read: false, faults }
 }
 
 function lacksOperation(
@@ -40,6 +70,7 @@ function offerOf(
   provider: string,
   connection: Connection,
   model: PricedModel,
+  options: JsonObject,
   operation: Operation,
   site: Site,
 ): Offer {
@@ -52,6 +83,7 @@ function offerOf(
     upstream,
     operation,
     limits: Object.freeze(limits),
+    options: Object.freeze(options),
     connection,
     wildcard: name.endsWith('/*'),
     quote: (at: Date) => quotes.findLast(({ since }) => since <= at.getTime())?.quote,

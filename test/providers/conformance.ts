@@ -66,6 +66,7 @@ const REFUSALS: [number, ErrorKind[]][] = [
 const callWith = (signal: AbortSignal): Call => ({
   job: 'job_conformance',
   upstream,
+  options: {},
   signal,
   log: { debug: () => {}, warn: () => {} },
 })
@@ -206,7 +207,7 @@ export function describeProvider(id: string, definition: ProviderDefinition, fix
       if (progress.status !== 'done') throw new Error(`it ended as ${progress.status}`)
       checkUsage(progress.usage)
       const generator = connection[operation] as Generator<object, unknown>
-      const estimate = generator.estimate?.({ ...REQUESTS[operation], ...request }, upstream)
+      const estimate = generator.estimate?.({ ...REQUESTS[operation], ...request }, upstream, {})
       if (!estimate) return
       expect(estimate.source).toBe('estimated')
       for (const [meter, quantity] of Object.entries(progress.usage.meters)) {

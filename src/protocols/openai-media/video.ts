@@ -89,6 +89,7 @@ export function openaiVideo(server: MediaServer): Generator<VideoRequest, VideoO
 
   return {
     takes_extra: true,
+    takes: ['first_frame'],
     start,
     poll,
     /** There is no cancel in this format; deleting is what ends the work where a server allows it. */

@@ -183,6 +183,7 @@ describe('a connection', () => {
   const call: Call = {
     job: 'job_1',
     upstream: 'claude-sonnet-5',
+    options: {},
     signal: new AbortController().signal,
     log: { debug: () => {}, warn: () => {} },
   }

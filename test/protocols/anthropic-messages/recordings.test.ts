@@ -76,6 +76,7 @@ describe.skipIf(!haveRecordings)('recorded messages (../shared/recordings)', () 
   const call: Call = {
     job: 'job_1',
     upstream: 'm',
+    options: {},
     signal: new AbortController().signal,
     log: { debug: () => {}, warn: () => {} },
   }

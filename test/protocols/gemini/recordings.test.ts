@@ -48,6 +48,7 @@ const FINISHES: Record<string, string> = { STOP: 'stop', MAX_TOKENS: 'length', S
 const call: Call = {
   job: 'job_1',
   upstream: 'gemini-x',
+  options: {},
   signal: new AbortController().signal,
   log: { debug: () => {}, warn: () => {} },
 }

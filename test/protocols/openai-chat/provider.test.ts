@@ -21,6 +21,7 @@ const connect = (quirks: ChatQuirks = {}) =>
 const call = (upstream = 'm-1'): Call => ({
   job: 'job_1',
   upstream,
+  options: {},
   signal: new AbortController().signal,
   log: { debug: () => {}, warn: () => {} },
 })

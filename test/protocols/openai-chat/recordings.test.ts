@@ -45,6 +45,7 @@ describe.skipIf(!haveRecordings)('recorded chats (../shared/recordings)', () => 
   const call: Call = {
     job: 'job_1',
     upstream: 'm',
+    options: {},
     signal: new AbortController().signal,
     log: { debug: () => {}, warn: () => {} },
   }

@@ -28,6 +28,7 @@ const server = () => ({ provider: 'Acme', base_url: `${stub.url}/v1`, api_key: '
 const call = (upstream: string, more: Partial<Call> = {}): Call => ({
   job: 'job_1',
   upstream,
+  options: {},
   signal: new AbortController().signal,
   log: { debug: () => {}, warn: () => {} },
   ...more,

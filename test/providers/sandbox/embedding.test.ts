@@ -9,7 +9,11 @@ async function embed(input: string[] | number[][], request: Partial<EmbeddingReq
   const whole: EmbeddingRequest = { model: 'sandbox/embed', input, encoding_format: 'float', ...request }
   const progress = await embedding.start(whole, callFor('embed', call))
   if (progress.status !== 'done') throw new Error(`not done: ${progress.status}`)
-  return { vectors: progress.output.embeddings, usage: progress.usage, estimate: embedding.estimate?.(whole, 'embed') }
+  return {
+    vectors: progress.output.embeddings,
+    usage: progress.usage,
+    estimate: embedding.estimate?.(whole, 'embed', {}),
+  }
 }
 const numbers = (vector: number[] | string | undefined): number[] => (Array.isArray(vector) ? vector : [])
 const product = (a: number[], b: number[]) => a.reduce((sum, value, at) => sum + value * (b[at] ?? 0), 0)

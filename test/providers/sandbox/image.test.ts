@@ -11,7 +11,7 @@ async function draw(request: Partial<ImageRequest> = {}, call: Partial<Call> = {
   const progress = await image.start(whole, callFor('image', call))
   if (progress.status !== 'done') throw new Error(`not done: ${progress.status}`)
   const files = progress.output.images.map((drawn) => bytesOf(drawn.image))
-  return { files, usage: progress.usage, estimate: image.estimate?.(whole, 'image') }
+  return { files, usage: progress.usage, estimate: image.estimate?.(whole, 'image', {}) }
 }
 
 function bytesOf(asset: Asset): Uint8Array {
@@ -183,7 +183,7 @@ describe('a request', () => {
   ])('of %j is refused before any hold, naming %s', async (request, param) => {
     const refused = { kind: 'invalid_request', detail: { param } }
     await expect(draw(request)).rejects.toMatchObject(refused)
-    expect(() => image.estimate?.({ model: 'x', prompt: 'x', n: 1, ...request }, 'image')).toThrow(param)
+    expect(() => image.estimate?.({ model: 'x', prompt: 'x', n: 1, ...request }, 'image', {})).toThrow(param)
   })
 
   test.each(Object.keys(ERROR_KINDS) as ErrorKind[])('fails with %s when told to', async (kind) => {

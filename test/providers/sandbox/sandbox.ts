@@ -15,6 +15,7 @@ export function callFor(upstream: string, call: Partial<Call> = {}): Call {
   return {
     job: `job_${jobs++}`,
     upstream,
+    options: {},
     signal: new AbortController().signal,
     log: { debug: () => {}, warn: () => {} },
     ...call,

@@ -13,7 +13,12 @@ async function speak(request: Partial<SpeechRequest> = {}, call: Partial<Call> =
   const progress = await speech.start(whole, callFor('speech', call))
   if (progress.status !== 'done' || progress.output.audio.type !== 'bytes') throw new Error('no file')
   const { data, media_type } = progress.output.audio
-  return { file: Buffer.from(data), media_type, usage: progress.usage, estimate: speech.estimate?.(whole, 'speech') }
+  return {
+    file: Buffer.from(data),
+    media_type,
+    usage: progress.usage,
+    estimate: speech.estimate?.(whole, 'speech', {}),
+  }
 }
 
 describe('a sound', () => {

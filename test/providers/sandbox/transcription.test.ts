@@ -21,7 +21,7 @@ async function transcribe(request: Partial<TranscriptionRequest> = {}, call: Par
   const transcription = capability('transcription', connection)
   const progress = await transcription.start(whole, callFor('transcribe', call))
   if (progress.status !== 'done') throw new Error(`not done: ${progress.status}`)
-  return { output: progress.output, usage: progress.usage, estimate: transcription.estimate?.(whole, 'transcribe') }
+  return { output: progress.output, usage: progress.usage, estimate: transcription.estimate?.(whole, 'transcribe', {}) }
 }
 
 async function spoken(input: string, format: string) {

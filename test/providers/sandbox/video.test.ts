@@ -141,7 +141,10 @@ describe('a request', () => {
   ])('for %s is estimated at exactly what it consumes', async (size, resolution) => {
     const made = studio()
     const usage = { meters: { video_seconds: 8 }, attributes: { size, resolution } }
-    expect(made.video.estimate?.(requestFor({ seconds: 8, size }), 'video')).toEqual({ ...usage, source: 'estimated' })
+    expect(made.video.estimate?.(requestFor({ seconds: 8, size }), 'video', {})).toEqual({
+      ...usage,
+      source: 'estimated',
+    })
     const ref = await submit(made, { seconds: 8, size })
     made.clock.now += 3000
     expect(await ask(made, ref)).toMatchObject({ usage: { ...usage, source: 'reported' } })
