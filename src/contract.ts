@@ -313,11 +313,18 @@ export interface TranscriptionRequest {
   /** Measured from the file by the router; not believed from the caller. */
   seconds: number
   task: 'transcribe' | 'translate'
-  /** json, text, srt, verbose_json, vtt, … */
+  /** json, text, srt, verbose_json, vtt; diarized_json only with `speakers`. */
   format: string
   language?: string
   prompt?: string
   temperature?: number
+  /* where taken: */
+  /** The times of words are wanted. */
+  words?: true
+  /** Voices are to be told apart: `speaker` of each segment. */
+  speakers?: true
+  /** Whom to look for among the voices, at most four; with a recording of each, or of none. */
+  known_speakers?: { name: string; sample?: Extract<Asset, { type: 'bytes' }> }[]
   extra?: JsonObject
 }
 export interface EmbeddingRequest {
@@ -359,6 +366,10 @@ export interface TranscriptionOutput {
   /** The whole answer in the asked format, where the provider made it itself. */
   answer?: { media_type: string; body: string }
 }
+/** A part of a transcript while it is written: text in order of speech, and segments where voices are told apart. */
+export type TranscriptEvent =
+  | { type: 'text'; text: string; segment_id?: string; logprobs?: Json }
+  | { type: 'segment'; id: string; start: number; end: number; text: string; speaker: string }
 export interface EmbeddingOutput {
   /** In the order of the inputs; text is base64 of little-endian float32. */
   embeddings: (number[] | string)[]
@@ -394,6 +405,10 @@ export interface Generator<Request, Output> {
   start(request: Request, call: Call): Promise<Progress<Output>>
   /** Which of the fields marked "where taken" it honours; a request with another one is refused by name. */
   takes?: readonly string[]
+  /** Speech: which formats it makes, where not all. The router makes wav, mp3, opus, flac and pcm of `pcm` or `wav`. */
+  formats?: readonly string[]
+  /** Video: the size that pictures must have exactly, where the provider insists on one; the router fits them to it. */
+  frame_size?(request: Request): string
   /** Set when `extra` goes on to the provider, which speaks OpenAI's own format; elsewhere unknown fields are refused. */
   takes_extra?: true
   /** Set when `start` may be sent again with the same `call.job` without the work being done or billed twice. */
@@ -446,6 +461,10 @@ export interface Call {
   headers?: Record<string, string>
   /** Set when the caller watches: hand over each unfinished picture. */
   partial?: (image: Asset, index: number) => void
+  /** Set when the caller listens: hand over the sound as it comes, in the asked format. The output is the whole of it all the same. */
+  sound?: (piece: Uint8Array) => void
+  /** Set when the caller reads along: hand over the transcript as it comes. The output is the whole of it all the same. */
+  heard?: (event: TranscriptEvent) => void
   /** Set when `webhook` exists and the site has a public address. */
   webhook_url?: string
 }
