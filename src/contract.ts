@@ -429,6 +429,13 @@ export interface Generator<Request, Output> {
 
 /** OpenAI's image answers are megabytes of base64: the same format on both sides passes through unparsed. */
 export interface ImageGenerator extends Generator<ImageRequest, ImageOutput> {
+  /**
+   * How many pictures one `start` gives at most, where that is fewer than callers may ask for (10). For more the router
+   * starts several, each with its own `n` and a `call.job` of its own, and sums up what succeeded.
+   */
+  most_at_once?(upstream: string, options: JsonObject): number
+  /** What in a mask is to be painted anew: what is transparent, as with OpenAI ('alpha', if absent), or what is white. */
+  mask?: 'alpha' | 'white'
   forward?(request: ImageRequest, call: Call): Promise<WireAnswer>
   /** Reads the `usage` object found in a forwarded answer. */
   forwardedUsage?(usage: JsonObject | undefined, request: ImageRequest): Usage
