@@ -53,6 +53,8 @@ export interface Registry {
   readonly warnings: readonly Fault[]
   /** Undefined for a provider that is off or unknown. */
   connection(provider: string): Connection | undefined
+  /** `host` or `host:port` of the provider's own addresses, as configured; none of one that is off or unknown. */
+  hosts(provider: string): readonly string[]
 }
 
 export type { Fault } from './pricing/fault.ts'
@@ -104,6 +106,7 @@ export async function buildRegistry(options: RegistryOptions): Promise<Registry>
     providers: Object.freeze(states),
     warnings: Object.freeze([...found.warnings, ...warningsOf(states, prices, now)]),
     connection: (provider: string) => connections.get(provider),
+    hosts: (provider: string) => providers.find(({ id }) => id === provider)?.hosts ?? [],
   })
 }
 

@@ -191,8 +191,9 @@ export async function finishGeneration<Kind extends GeneratorOperation>(
   { output, usage }: Extract<Progress<OutputOf<Kind>>, { status: 'done' }>,
   keep: () => boolean,
 ): Promise<Generated<Kind>> {
+  const hosts = services.registry().hosts(work.offers[work.job.offer]?.offer.provider ?? '')
   const files = await Promise.all(
-    filesOf(operation, output).map((asset) => fetchOutput(asset, work.job.echo, work.abort.signal)),
+    filesOf(operation, output).map((asset) => fetchOutput(asset, work.job.echo, work.abort.signal, hosts)),
   )
   const text = () => outputText(operation, { output, usage, job: work.job })
   const outputs = keep() ? await keepOutputs(services, work.job, files, text) : []

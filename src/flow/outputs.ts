@@ -4,7 +4,7 @@ import { loadAsset } from '../media/assets.ts'
 import { convertImage } from '../media/image.ts'
 import { MediaError } from '../media/media_error.ts'
 import { probe } from '../media/probe.ts'
-import { sniff } from '../media/sniff.ts'
+import { type FileKind, sniff } from '../media/sniff.ts'
 import type { JobOutput, JobRecord } from '../store/jobs.ts'
 import type { GeneratorOperation, Kinds } from './generators.ts'
 import type { OutputText } from './output_text.ts'
@@ -27,10 +27,19 @@ export function filesOf<Kind extends GeneratorOperation>(operation: Kind, output
 /** The picture formats that we can make of any other. */
 const FORMATS = ['png', 'jpeg', 'webp'] as const
 
-/** Brings a file here, whatever form the provider gave it in; its type is what its bytes say, or what the caller asked for. */
-export async function fetchOutput(asset: Asset, echo: JsonObject, signal: AbortSignal): Promise<Bytes> {
+/**
+ * Brings a file here, whatever form the provider gave it in; its type is what its bytes say, or what the caller asked for.
+ * `hosts` are the provider's own, which the operator chose: they alone may be private.
+ */
+export async function fetchOutput(
+  asset: Asset,
+  echo: JsonObject,
+  signal: AbortSignal,
+  hosts: readonly string[] = [],
+): Promise<Bytes> {
   try {
-    const file = await loadAsset(asset, { max_bytes: OUTPUT_BYTES_MAX, kinds: ['image', 'audio', 'video'], signal })
+    const limits = { max_bytes: OUTPUT_BYTES_MAX, kinds: ['image', 'audio', 'video'] as FileKind[] }
+    const file = await loadAsset(asset, { ...limits, signal, allowed_hosts: [...hosts] })
     return await inAskedFormat(file, echo)
   } catch (error) {
     if (!(error instanceof MediaError)) throw error

@@ -11,6 +11,8 @@ export interface FoundProvider {
   definition: ProviderDefinition
   /** Undefined if the provider is off, for `reason`, or at fault. */
   connection?: Connection
+  /** `host` or `host:port` of its addresses among the settings: files may come from there even if they are private. */
+  hosts?: readonly string[]
   reason?: string
   faults: Fault[]
 }
@@ -30,11 +32,16 @@ export function connectProvider(adapter: Adapter, options: RegistryOptions): Fou
     const faults = connectionFaults(connection).map((fault) => ({ file, ...fault }))
     return faults.length > 0
       ? off('its connection is wrong', faults)
-      : { id, definition, connection: Object.freeze(connection), faults }
+      : { id, definition, connection: Object.freeze(connection), hosts: hostsOf(settings.values), faults }
   } catch (error) {
     const problem = `connect failed: ${error instanceof Error ? error.message : String(error)}`
     return off(problem, [{ file, place: 'connect', problem, remedy: 'correct the adapter or its settings' }])
   }
+}
+
+function hostsOf(settings: Record<string, unknown>): string[] {
+  const urls = Object.values(settings).map((value) => (typeof value === 'string' ? URL.parse(value) : null))
+  return urls.filter((url) => url?.protocol === 'https:' || url?.protocol === 'http:').map((url) => url?.host ?? '')
 }
 
 interface Settings {
