@@ -70,6 +70,8 @@ export async function startRouter(upstreamPort: number): Promise<Running> {
       env: {
         PATH: process.env.PATH,
         HOME: process.env.HOME,
+        // As the launcher sets it (scripts/launch.mjs): a user's second start.
+        NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compiled'),
         PORT: String(port),
         DATA_DIR: join(folder, 'data'),
         SANDBOX: 'on',

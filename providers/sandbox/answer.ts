@@ -1,12 +1,12 @@
 // What the sandbox says to a chat request: an echo, a tool call or JSON, as steps that are one delta each. Always the
 // same for the same request; never sends anything itself.
 import { createHash } from 'node:crypto'
-import sharp from 'sharp'
 import type { ChatEvent, ChatRequest, FinishReason, Json, JsonObject, Tool, ToolCall } from '../../src/contract.ts'
 import type { Conversation } from './conversation.ts'
 import { exampleOf } from './example.ts'
 import type { Orders } from './orders.ts'
 import { refusal } from './refusal.ts'
+import { sharp } from './sharp.ts'
 import { countTokens, tokensOf } from './tokens.ts'
 
 /** One delta and the output tokens it costs. */

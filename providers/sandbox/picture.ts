@@ -1,10 +1,11 @@
 // Makes the sandbox's pictures with sharp: drawn anew, painted over a caller's picture, unfinished, encoded. Knows the
 // size and the words; whether a request is allowed is image.ts's business.
-import sharp, { type Sharp } from 'sharp'
+
 import type { Asset } from '../../src/contract.ts'
 import { refusal } from './refusal.ts'
 import { colour, sceneSvg } from './scene.ts'
 import { seededNumbers } from './seeded.ts'
+import { type Sharp, sharp } from './sharp.ts'
 
 export type PictureFormat = 'png' | 'webp' | 'jpeg'
 

@@ -1,7 +1,6 @@
 // The sandbox's transcription: gives back what the sandbox itself spoke, and for any other recording the same sentences
 // every time. Never decodes sound.
 import { createHash } from 'node:crypto'
-import { fileTypeFromBuffer } from 'file-type'
 import {
   done,
   type Generator,
@@ -58,6 +57,7 @@ function ordersIn({ format, prompt = '' }: TranscriptionRequest) {
 
 /** By its magic bytes, for names and declared types may say anything. */
 async function requireRecording(file: Uint8Array): Promise<void> {
+  const { fileTypeFromBuffer } = await import('file-type')
   const type = await fileTypeFromBuffer(file)
   if (type === undefined || !/^(?:audio|video)\/|^application\/(?:ogg|mp4)/.test(type.mime)) {
     const found = type === undefined ? 'of no known type' : type.mime

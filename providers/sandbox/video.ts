@@ -1,6 +1,6 @@
 // The sandbox's films: accepted at once, ready some 3 s later as a function of time. The whole work is in `ref`, so any
 // router can answer for it after a restart.
-import sharp from 'sharp'
+
 import { z } from 'zod'
 import {
   done,
@@ -18,6 +18,7 @@ import type { ClipPlan, Clips } from './clips.ts'
 import { type FirstTime, failIfOrdered, type Orders, orderedFailure, readOrders } from './orders.ts'
 import { throwIfCanceled } from './pause.ts'
 import { refusal, requireBytes, requireOneOf } from './refusal.ts'
+import { sharp } from './sharp.ts'
 
 const READY_AFTER_MS = 3000
 const POLL_AFTER_MS = 500

@@ -1,6 +1,7 @@
 // Pictures: their size, and their change into another format. Pixels are counted before any is decoded.
-import sharp from 'sharp'
+
 import { MediaError } from './media_error.ts'
+import { sharp } from './sharp.ts'
 import { sniff } from './sniff.ts'
 
 /** Twice what phones take at most as one picture of 8 bits a colour: 512 MB while it is decoded. */

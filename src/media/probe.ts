@@ -1,7 +1,6 @@
 // How long a sound or film is and how large a picture, measured from the content. Headers may lie, and seconds are
 // billed: where a header and the frames disagree, the frames count, and what cannot be checked is refused.
 import { readFile } from 'node:fs/promises'
-import { parseBuffer } from 'music-metadata'
 import { ImageRefused, measureImage } from './image.ts'
 import { adtsSeconds } from './measure/adts.ts'
 import { flacSeconds } from './measure/flac.ts'
@@ -84,6 +83,8 @@ async function measure(bytes: Buffer, media_type: string): Promise<Measure> {
 /** AIFF and other rarities, by their header: but no sound is denser than 8 channels of 32 bits at 192 kHz. */
 async function measureOther(bytes: Buffer, mimeType: string): Promise<Measure> {
   if (!mimeType.startsWith('audio/')) return {}
+  // Loaded for the uncommon kinds alone.
+  const { parseBuffer } = await import('music-metadata')
   const { format } = await parseBuffer(bytes, { mimeType, size: bytes.length }, { duration: true, skipCovers: true })
   const { duration, sampleRate, numberOfChannels, bitsPerSample, lossless } = format
   if (duration === undefined || !lossless || !sampleRate || !numberOfChannels || !bitsPerSample) return {}

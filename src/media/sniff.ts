@@ -1,6 +1,5 @@
 // What a file is, by its bytes. Names and declared types are not asked, except for sound that has no mark at all.
 import { isUtf8 } from 'node:buffer'
-import { fileTypeFromBuffer } from 'file-type'
 
 export type FileKind = 'image' | 'audio' | 'video' | 'document' | 'other'
 export interface FileFormat {
@@ -35,6 +34,8 @@ const TEXT: FileFormat = { media_type: 'text/plain', ext: 'txt', kind: 'document
 /** `declared` is believed only if it says raw samples: those have no mark, and may look like anything by chance. */
 export async function sniff(bytes: Uint8Array, declared?: string): Promise<FileFormat> {
   if (declared !== undefined && /^audio\/(pcm|l16)\b/i.test(declared)) return PCM
+  // Loaded with the first file: a router of text never needs it.
+  const { fileTypeFromBuffer } = await import('file-type')
   const found = await fileTypeFromBuffer(bytes)
   if (!found) return isText(bytes) ? TEXT : UNKNOWN
   const [plain = ''] = found.mime.split(';')

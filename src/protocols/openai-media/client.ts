@@ -1,5 +1,6 @@
 // The official openai SDK, pointed at one server: no retries, no environment, every failure a ProviderError.
-import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError, toFile } from 'openai'
+import { createRequire } from 'node:module'
+import type { OpenAI } from 'openai'
 import { type Asset, type Call, type JsonObject, ProviderError, type ProviderFetch } from '../../contract.ts'
 import { abortError, networkError } from '../network_error.ts'
 import { httpError } from '../status.ts'
@@ -15,11 +16,44 @@ export interface MediaServer {
   headers?: Record<string, string>
 }
 
+const require = createRequire(import.meta.url)
+
+/** Loaded with the first call that needs it: 25 MB that a router of text never uses. */
+const library = () => require('openai') as typeof import('openai')
+
+/** The resources of the SDK that we use. */
+export type MediaClient = Pick<OpenAI, 'audio' | 'embeddings' | 'images' | 'moderations' | 'videos'>
+
 /** Pictures at the highest quality take minutes; the job's own deadline comes first or later by itself. */
 const TIMEOUT_MS = 15 * 60_000
 
-export function mediaClient({ base_url, api_key, fetch, headers = {} }: MediaServer): OpenAI {
-  return new OpenAI({
+export function mediaClient(server: MediaServer): MediaClient {
+  let made: OpenAI | undefined
+  const sdk = () => {
+    made ??= newClient(server)
+    return made
+  }
+  return {
+    get audio() {
+      return sdk().audio
+    },
+    get embeddings() {
+      return sdk().embeddings
+    },
+    get images() {
+      return sdk().images
+    },
+    get moderations() {
+      return sdk().moderations
+    },
+    get videos() {
+      return sdk().videos
+    },
+  }
+}
+
+function newClient({ base_url, api_key, fetch, headers = {} }: MediaServer): OpenAI {
+  return new (library().OpenAI)({
     apiKey: api_key ?? 'none',
     baseURL: base_url,
     fetch,
@@ -50,6 +84,7 @@ export async function viaSdk<Result>(provider: string, call: Call, work: () => P
 function sdkError(error: unknown, provider: string, signal: AbortSignal): ProviderError {
   if (error instanceof ProviderError) return error
   if (signal.aborted) return abortError(signal, provider)
+  const { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } = library()
   if (error instanceof APIConnectionTimeoutError) {
     return new ProviderError('timeout', `${provider} did not answer in time.`, { cause: error })
   }
@@ -73,7 +108,7 @@ export async function upload(asset: Asset, name: string, param: string): Promise
     throw new ProviderError('invalid_request', `'${param}' must be uploaded as a file.`, { param })
   }
   const extension = EXTENSIONS[asset.media_type] ?? asset.media_type.split('/')[1] ?? 'bin'
-  return toFile(asset.data, asset.filename ?? `${name}.${extension}`, { type: asset.media_type })
+  return library().toFile(asset.data, asset.filename ?? `${name}.${extension}`, { type: asset.media_type })
 }
 
 const EXTENSIONS: Record<string, string> = {
