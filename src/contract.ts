@@ -27,7 +27,10 @@ export const METERS = [
   'output_tokens',
   'output_image_tokens',
   'output_audio_tokens',
+  'output_video_tokens',
   'images',
+  /** Pictures sent along, where they are billed by the piece. */
+  'input_images',
   'megapixels',
   'video_seconds',
   'videos',
@@ -479,7 +482,7 @@ export interface Call {
 /* ---- the provider itself ----------------------------------------------------------------------------------------- */
 
 export interface WireRequest {
-  method: 'GET' | 'POST' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   url: string
   headers: Record<string, string>
   body?: string | Uint8Array
@@ -503,6 +506,15 @@ export interface Tools {
   fetch: ProviderFetch
 }
 
+/** What an entry of a price file says beside its options. */
+export interface PricedEntry {
+  upstream: string
+  operation: readonly Operation[]
+  limits: { readonly [name: string]: unknown }
+  /** Those that have a price. */
+  meters: readonly Meter[]
+}
+
 export interface ProviderDefinition<Settings extends z.ZodObject = z.ZodObject> {
   contract: 1
   /** For people: 'OpenAI'. */
@@ -513,8 +525,11 @@ export interface ProviderDefinition<Settings extends z.ZodObject = z.ZodObject> 
   settings: Settings
   /** Other names of the environment that the vendor's own tools use: { api_key: 'GEMINI_API_KEY' }. */
   environment?: Partial<Record<keyof z.infer<Settings> & string, string>>
-  /** Checks `options` of each model's entry in the price file: what this adapter must know of one model. None are taken without it. */
-  options?: z.ZodType<JsonObject>
+  /**
+   * Checks `options` of each model's entry in the price file: what this adapter must know of one model. None are taken
+   * without it. Where the rest of the entry matters, a function of it.
+   */
+  options?: z.ZodType<JsonObject> | ((entry: PricedEntry) => z.ZodType<JsonObject>)
   /** Called once; must not touch the network. */
   connect(settings: z.infer<Settings>, tools: Tools): Connection
 }

@@ -127,6 +127,12 @@ const moduleSchema = z.object({
       environment: z
         .record(z.string(), z.string().regex(/^[A-Z][A-Z0-9_]*$/, 'must be the name of a variable'))
         .optional(),
+      options: z
+        .custom<unknown>(
+          (value) => typeof value === 'function' || (isObject(value) && typeof value.safeParse === 'function'),
+          'must be a schema of zod, or a function that makes one',
+        )
+        .optional(),
       connect: z.custom<unknown>((value) => typeof value === 'function', 'must be a function'),
     },
     'there is no default export of a provider',

@@ -1,5 +1,12 @@
 // Makes the offers of one connected provider out of its prices. A model whose operation the provider cannot do is a fault.
-import { type Connection, type JsonObject, OPERATIONS, type Operation, type ProviderDefinition } from '../contract.ts'
+import {
+  type Connection,
+  type JsonObject,
+  OPERATIONS,
+  type Operation,
+  type PricedEntry,
+  type ProviderDefinition,
+} from '../contract.ts'
 import type { Fault } from '../pricing/fault.ts'
 import type { PricedModel, Prices } from '../pricing/load.ts'
 import type { Adjustment, Quote, Site } from '../pricing/schema.ts'
@@ -31,24 +38,36 @@ export function makeOffers(
 type ReadOptions = { read: true; value: JsonObject } | { read: false; faults: Fault[] }
 
 /** `options` as the adapter takes them. */
-function readOptions(
-  { options: schema, name }: ProviderDefinition,
-  { name: model, file, options }: PricedModel,
-): ReadOptions {
-  const place = `models."${model}".options`
+function readOptions({ options: schema, name }: ProviderDefinition, model: PricedModel): ReadOptions {
+  const { file, options } = model
+  const place = `models."${model.name}".options`
   if (!schema) {
     if (Object.keys(options).length === 0) return { read: true, value: options }
     return { read: false, faults: [{ file, place, problem: `${name} takes no options`, remedy: 'leave them out' }] }
   }
-  const parsed = schema.safeParse(options)
+  const parsed = (typeof schema === 'function' ? schema(entryOf(model)) : schema).safeParse(options)
   if (parsed.success) return { read: true, value: parsed.data }
-  const faults = parsed.error.issues.map(({ path, message }) => ({
+  const faults = parsed.error.issues.map((issue) => ({
     file,
-    place: [place, ...path.map(String)].join('.'),
-    problem: message,
-    remedy: `correct it; the adapter of ${name} says what it takes`,
+    place: [place, ...issue.path.map(String)].join('.'),
+    problem: issue.message,
+    remedy: remedyOf(issue) ?? `correct it; the adapter of ${name} says what it takes`,
   }))
   return { read: false, faults }
+}
+
+const entryOf = ({ upstream, operation, limits, prices }: PricedModel): PricedEntry => ({
+  upstream,
+  operation,
+  limits: { ...limits },
+  meters: [...new Set(prices.flatMap(({ rates }) => rates.map(({ meter }) => meter)))],
+})
+
+/** An adapter's own checks may bring their remedy along. */
+function remedyOf(issue: object): string | undefined {
+  const params: unknown = Reflect.get(issue, 'params')
+  const remedy: unknown = typeof params === 'object' && params !== null ? Reflect.get(params, 'remedy') : undefined
+  return typeof remedy === 'string' ? remedy : undefined
 }
 
 function lacksOperation(
