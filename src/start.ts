@@ -65,7 +65,7 @@ export async function startRouter(
       ledger: new Ledger(store),
       job_writes: new JobWrites(store),
       works: new Works(),
-      storage: await openStorage(config.storage_url, config.data_dir),
+      storage: await openStorage(config.storage_url, config.data_dir, config.s3_credentials),
       registry: () => registry,
       reload: async () => {
         registry = await loadRegistry(config, registry.revision + 1)

@@ -6,10 +6,9 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat } from '
 import { dirname, join } from 'node:path'
 import { FileTooLarge } from './media_error.ts'
 import { StorageError } from './storage_error.ts'
+import { checkKey, checkPrefix } from './storage_key.ts'
 import type { Storage } from './store.ts'
 
-const KEY = /^[A-Za-z0-9_-]{1,100}\/[A-Za-z0-9_-]{1,100}\/[A-Za-z0-9_-]{1,100}\.[a-z0-9]{1,10}$/
-const PREFIX = /^[A-Za-z0-9_-]{1,100}\/([A-Za-z0-9_-]{1,100}\/)?$/
 /** Begins with a dot, so no key leads into it. */
 const INCOMING = '.incoming'
 /** No upload takes so long: what is older was left by a router that died. */
@@ -20,7 +19,7 @@ const SLICE_BYTES = 2 ** 20
 export async function openFolder(folder: string): Promise<Storage> {
   const incoming = join(folder, INCOMING)
   try {
-    await mkdir(incoming, { recursive: true, mode: 0o700 })
+    await makeFolder(incoming)
     const trial = join(incoming, randomUUID())
     await (await open(trial, 'wx', 0o600)).close()
     await rm(trial)
@@ -32,10 +31,7 @@ export async function openFolder(folder: string): Promise<Storage> {
 }
 
 function folderStorage(folder: string, incoming: string): Storage {
-  const pathOf = (key: string) => {
-    if (!KEY.test(key)) throw new StorageError(`'${key.slice(0, 200)}' is not a key of the form account/job/name.ext.`)
-    return join(folder, key)
-  }
+  const pathOf = (key: string) => join(folder, checkKey(key))
   return {
     async put(key, data, { media_type, max_bytes }) {
       const path = pathOf(key)
@@ -62,9 +58,7 @@ function folderStorage(folder: string, incoming: string): Storage {
       await removeIfEmpty(dirname(path))
     },
     async removeAll(prefix) {
-      if (!PREFIX.test(prefix))
-        throw new StorageError(`'${prefix.slice(0, 200)}' is neither account/ nor account/job/.`)
-      await rm(join(folder, prefix), { recursive: true, force: true, maxRetries: 3 })
+      await rm(join(folder, checkPrefix(prefix)), { recursive: true, force: true, maxRetries: 3 })
     },
   }
 }
@@ -101,7 +95,7 @@ function* slices(data: Uint8Array): Generator<Uint8Array> {
 async function moveTo(path: string, temporary: string): Promise<void> {
   const folder = dirname(path)
   for (let tries = 1; ; tries++) {
-    await mkdir(folder, { recursive: true, mode: 0o700 }).catch(ours)
+    await makeFolder(folder).catch(ours)
     try {
       await rename(temporary, path)
       break
@@ -115,6 +109,23 @@ async function moveTo(path: string, temporary: string): Promise<void> {
     .sync()
     .catch(ours)
     .finally(() => directory.close())
+}
+
+/**
+ * With the folders above it. Not by `recursive`, which never comes back where a parent is there and nothing can be made
+ * in it, as under /proc (Node 24.21, 2026-11-21).
+ */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    await makeFolder(dirname(path))
+    await mkdir(path, { mode: 0o700 }).catch((again: unknown) => {
+      if (codeOf(again) !== 'EEXIST') throw again
+    })
+  }
 }
 
 async function openExisting(path: string): Promise<FileHandle | undefined> {
@@ -157,6 +168,7 @@ const REMEDIES: Record<string, string> = {
   EPERM: 'the router may not write there; change its owner or its mode',
   EROFS: 'it is mounted read-only',
   ENOTDIR: 'a part of its path is a file',
+  ENOENT: 'no folder can be made there; name another place',
   EMFILE: 'too many files are open; raise the limit (ulimit -n)',
 }
 

@@ -4,6 +4,8 @@ import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { openFolder } from './folder.ts'
+import { openS3 } from './s3.ts'
+import type { S3Credentials } from './s3_address.ts'
 import { StorageError } from './storage_error.ts'
 
 export interface StoredFile {
@@ -31,12 +33,15 @@ export interface Storage {
 }
 
 /** Throws StorageError where files cannot be written. */
-export async function openStorage(storage_url: string | undefined, data_dir: string): Promise<Storage> {
+export async function openStorage(
+  storage_url: string | undefined,
+  data_dir: string,
+  credentials?: S3Credentials,
+): Promise<Storage> {
   if (storage_url === undefined) return openFolder(resolve(data_dir, 'files'))
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(storage_url)?.[1]?.toLowerCase()
   if (scheme === undefined) return openFolder(resolve(storage_url))
   if (scheme === 'file') return openFolder(fileURLToPath(storage_url))
-  if (scheme === 's3')
-    throw new StorageError('STORAGE_URL: s3:// is not supported yet; name a folder that all routers share.')
-  throw new StorageError(`STORAGE_URL: ${scheme}:// is not known; name a folder.`)
+  if (scheme === 's3') return openS3(storage_url, credentials)
+  throw new StorageError(`STORAGE_URL: ${scheme}:// is not known; name a folder, or a bucket as s3://bucket/prefix.`)
 }

@@ -70,7 +70,8 @@ describe('the first start on an empty store', () => {
   })
 
   it('makes no demo user in production, and copies no secret', async () => {
-    const { told, file, isAdmin } = await start(await folder(), { ADMIN_KEY: OWN_KEY, NODE_ENV: 'production' })
+    const environment = { ADMIN_KEY: OWN_KEY, NODE_ENV: 'production', ENCRYPTION_KEYS: `k1:${'A'.repeat(43)}=` }
+    const { told, file, isAdmin } = await start(await folder(), environment)
     expect(told).toEqual({})
     expect(file).toEqual({ base_url: 'http://127.0.0.1:8080/v1', admin_key: null, api_key: null })
     expect(await isAdmin(OWN_KEY)).toBe(true)

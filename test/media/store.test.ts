@@ -1,17 +1,26 @@
-// Storage in a folder: whole files or none, under names that lead nowhere else, with errors that say what to do.
+// Storage in a folder and in S3 alike: whole files or none, under names that lead nowhere else, with errors that say what
+// to do.
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { mkdtemp, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { StorageError } from '../../src/media/storage_error.ts'
 import { openStorage, type Storage } from '../../src/media/store.ts'
+import { S3_CREDENTIALS, type TestS3, testS3 } from '../support/s3.ts'
 
 let folder: string
+let s3: TestS3
 let storage: Storage
+beforeAll(async () => {
+  s3 = await testS3()
+})
+afterAll(() => s3.close())
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sw-files-'))
   storage = await openStorage(folder, '/nowhere')
@@ -31,21 +40,49 @@ async function* chunks(...texts: string[]) {
   for (const text of texts) yield Buffer.from(text)
 }
 
-describe('put', () => {
-  it('keeps bytes and streams, and says size and hash', async () => {
+const PLACES = {
+  'a folder': () => openStorage(folder, '/nowhere'),
+  'a bucket': () => openStorage(s3.storageUrl(`site/${randomUUID()}`), '/nowhere', S3_CREDENTIALS),
+}
+
+describe.each(Object.entries(PLACES))('in %s', (_place, openPlace) => {
+  beforeEach(async () => {
+    storage = await openPlace()
+  })
+
+  it('bytes and streams are kept, and size and hash told', async () => {
     const stored = await storage.put(KEY, chunks('abc', 'def'), OPTIONS)
     const sha256 = createHash('sha256').update('abcdef').digest('hex')
     expect(stored).toEqual({ key: KEY, media_type: 'image/png', bytes: 6, sha256 })
     expect(await textOf(await storage.open(KEY))).toBe('abcdef')
     expect(await storage.put(KEY, Buffer.from('abcdef'), OPTIONS)).toEqual(stored)
-    expect((await stat(join(folder, KEY))).mode & 0o777).toBe(0o600)
   })
 
-  it('replaces the file of the same key at once: who reads the old one reads it to its end', async () => {
+  it('a second file of the same key replaces the first', async () => {
     await storage.put(KEY, Buffer.from('old'), OPTIONS)
-    const before = await storage.open(KEY)
     await storage.put(KEY, Buffer.from('newer'), OPTIONS)
-    expect([await textOf(before), await textOf(await storage.open(KEY))]).toEqual(['old', 'newer'])
+    expect(await textOf(await storage.open(KEY))).toBe('newer')
+  })
+
+  it('an empty file is a file', async () => {
+    expect(await storage.put(KEY, Buffer.alloc(0), OPTIONS)).toMatchObject({ bytes: 0 })
+    const file = await storage.open(KEY)
+    expect([file?.bytes, await textOf(file)]).toEqual([0, ''])
+  })
+
+  it('a file of many megabytes and unknown length arrives whole, and a part of it is read', async () => {
+    const piece = Buffer.alloc(1_000_003, 'railway ')
+    const hash = createHash('sha256')
+    async function* film() {
+      for (let n = 0; n < 20; n++) {
+        hash.update(piece)
+        yield piece
+      }
+    }
+    const stored = await storage.put(KEY, film(), { media_type: 'video/mp4', max_bytes: 1e9 })
+    expect(stored).toMatchObject({ bytes: 20_000_060, sha256: hash.digest('hex') })
+    const part = await storage.open(KEY, { start: 20_000_050, end: 20_000_059 })
+    expect([part?.bytes, await textOf(part)]).toEqual([20_000_060, piece.subarray(-10).toString()])
   })
 
   it.each([
@@ -58,9 +95,93 @@ describe('put', () => {
         throw new Error('broke off')
       },
     ],
-  ])('leaves nothing of %s', async (_what, make) => {
+  ])('nothing is left of %s', async (_what, make) => {
     await expect(storage.put(KEY, make(), OPTIONS)).rejects.toThrow(/larger than 1000|broke off/)
     expect(await storage.open(KEY)).toBeUndefined()
+  })
+
+  it('nothing is left of a long stream that breaks off, and the old file stays', async () => {
+    await storage.put(KEY, Buffer.from('old'), OPTIONS)
+    async function* broken() {
+      for (let n = 0; n < 10; n++) yield Buffer.alloc(1_000_000)
+      throw new Error('broke off')
+    }
+    await expect(storage.put(KEY, broken(), { ...OPTIONS, max_bytes: 1e9 })).rejects.toThrow('broke off')
+    expect(await textOf(await storage.open(KEY))).toBe('old')
+  })
+
+  it.each([
+    '../../etc/cron.d/x',
+    '/etc/passwd',
+    'acc_1/job_1/../0.png',
+    'acc_1/../../x.png',
+    'acc_1/job_1/0.png\0.txt',
+    'acc_1/job_1/.hidden',
+    '.incoming/job_1/0.png',
+    'acc_1/job_1/a/0.png',
+    'acc_1/job_1/0.PNG/',
+    'acc_1/job_1',
+    'acc_1\\job_1\\0.png',
+    '',
+  ])('the key %j is refused everywhere', async (key) => {
+    await expect(storage.put(key, Buffer.from('x'), OPTIONS)).rejects.toThrow('is not a key')
+    await expect(storage.open(key)).rejects.toThrow('is not a key')
+    await expect(storage.remove(key)).rejects.toThrow('is not a key')
+    await expect(storage.removeAll(key)).rejects.toThrow('is neither')
+  })
+
+  it.each(['../', '/', 'acc_1', 'acc_1/job_1', 'acc_1/../', './', 'acc_1//'])(
+    'nothing is removed under %j',
+    async (prefix) => {
+      await expect(storage.removeAll(prefix)).rejects.toThrow('is neither')
+    },
+  )
+
+  it('a part is read, and the size of the whole is always told', async () => {
+    await storage.put(KEY, Buffer.from('0123456789'), OPTIONS)
+    const part = await storage.open(KEY, { start: 2, end: 4 })
+    expect([part?.bytes, await textOf(part)]).toEqual([10, '234'])
+    expect(await textOf(await storage.open(KEY, { start: 8 }))).toBe('89')
+    expect(await textOf(await storage.open(KEY, { start: 10 }))).toBe('')
+  })
+
+  it('what is not there is undefined', async () => {
+    expect(await storage.open('acc_1/job_9/0.png')).toBeUndefined()
+  })
+
+  it('a file, a job or a whole account is removed, and what is gone is no fault', async () => {
+    const keys = ['acc_1/job_1/0.png', 'acc_1/job_1/1.png', 'acc_1/job_2/0.png', 'acc_2/job_3/0.png']
+    for (const key of keys) await storage.put(key, Buffer.from('x'), OPTIONS)
+    const left = async () => {
+      const files = await Promise.all(keys.map((key) => storage.open(key)))
+      return keys.filter((_key, index) => files[index]?.body.destroy())
+    }
+    await storage.remove('acc_1/job_1/0.png')
+    await storage.remove('acc_1/job_1/0.png')
+    expect(await left()).toEqual(keys.slice(1))
+    await storage.removeAll('acc_1/job_1/')
+    expect(await left()).toEqual(keys.slice(2))
+    await storage.removeAll('acc_1/')
+    await storage.removeAll('acc_1/')
+    expect(await left()).toEqual(keys.slice(3))
+  })
+})
+
+describe('a folder', () => {
+  it('keeps files for its owner alone', async () => {
+    await storage.put(KEY, Buffer.from('x'), OPTIONS)
+    expect((await stat(join(folder, KEY))).mode & 0o777).toBe(0o600)
+  })
+
+  it('lets whoever reads a file that is replaced read it to its end', async () => {
+    await storage.put(KEY, Buffer.from('old'), OPTIONS)
+    const before = await storage.open(KEY)
+    await storage.put(KEY, Buffer.from('newer'), OPTIONS)
+    expect([await textOf(before), await textOf(await storage.open(KEY))]).toEqual(['old', 'newer'])
+  })
+
+  it('has nothing left of what was not stored', async () => {
+    await expect(storage.put(KEY, chunks('x'.repeat(1001)), OPTIONS)).rejects.toThrow('larger than 1000')
     expect(await readdir(folder, { recursive: true })).toEqual(['.incoming'])
   })
 
@@ -75,70 +196,94 @@ describe('put', () => {
     }
     expect(await readdir(join(folder, '.incoming'))).toEqual([])
   })
-})
 
-describe('keys', () => {
-  it.each([
-    '../../etc/cron.d/x',
-    '/etc/passwd',
-    'acc_1/job_1/../0.png',
-    'acc_1/../../x.png',
-    'acc_1/job_1/0.png\0.txt',
-    'acc_1/job_1/.hidden',
-    '.incoming/job_1/0.png',
-    'acc_1/job_1/a/0.png',
-    'acc_1/job_1/0.PNG/',
-    'acc_1/job_1',
-    'acc_1\\job_1\\0.png',
-    '',
-  ])('%j is refused everywhere', async (key) => {
-    await expect(storage.put(key, Buffer.from('x'), OPTIONS)).rejects.toThrow('is not a key')
-    await expect(storage.open(key)).rejects.toThrow('is not a key')
-    await expect(storage.remove(key)).rejects.toThrow('is not a key')
-    await expect(storage.removeAll(key)).rejects.toThrow('is neither')
-  })
-
-  it.each(['../', '/', 'acc_1', 'acc_1/job_1', 'acc_1/../', './', 'acc_1//'])(
-    'nothing is removed under %j',
-    async (prefix) => {
-      await expect(storage.removeAll(prefix)).rejects.toThrow('is neither')
-    },
-  )
-
-  it('lead to no file elsewhere, even where somebody put a link', async () => {
+  it('leads to no file elsewhere, even where somebody put a link', async () => {
     await storage.put(KEY, Buffer.from('x'), OPTIONS)
     await writeFile(join(folder, 'secret'), 'secret')
     await symlink(join(folder, 'secret'), join(folder, 'acc_1/job_1/1.png'))
     await expect(storage.open('acc_1/job_1/1.png')).rejects.toBeInstanceOf(StorageError)
   })
-})
 
-describe('open', () => {
-  it('reads a part, and always says the size of the whole', async () => {
-    await storage.put(KEY, Buffer.from('0123456789'), OPTIONS)
-    const part = await storage.open(KEY, { start: 2, end: 4 })
-    expect([part?.bytes, await textOf(part)]).toEqual([10, '234'])
-    expect(await textOf(await storage.open(KEY, { start: 8 }))).toBe('89')
-  })
-
-  it('answers undefined for what is not there', async () => {
-    expect(await storage.open('acc_1/job_9/0.png')).toBeUndefined()
-  })
-})
-
-describe('remove', () => {
-  it('takes a file, its empty folder, a job or a whole account, and minds nothing that is gone', async () => {
+  it('goes with its last file', async () => {
     await storage.put(KEY, Buffer.from('x'), OPTIONS)
-    await storage.remove(KEY)
     await storage.remove(KEY)
     expect(await readdir(join(folder, 'acc_1'))).toEqual([])
-    await storage.put(KEY, Buffer.from('x'), OPTIONS)
-    await storage.put('acc_1/job_2/0.png', Buffer.from('x'), OPTIONS)
-    await storage.removeAll('acc_1/job_1/')
-    expect(await readdir(join(folder, 'acc_1'))).toEqual(['job_2'])
-    await storage.removeAll('acc_1/')
-    await storage.removeAll('acc_1/')
-    expect(await readdir(folder)).toEqual(['.incoming'])
+  })
+})
+
+/** Answers everything with one status and code, as a bucket with other rights or another clock would. */
+async function refusing(status: number, code: string) {
+  const server: Server = createServer((request, response) => {
+    request.resume().on('end', () => response.writeHead(status).end(`<Error><Code>${code}</Code></Error>`))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => server.close().closeAllConnections(),
+  }
+}
+
+describe('a bucket', () => {
+  const open = (url: string, credentials = S3_CREDENTIALS) => openStorage(url, '/nowhere', credentials)
+
+  it('is kept apart from others by its prefix', async () => {
+    const [one, other] = await Promise.all([open(s3.storageUrl('a')), open(s3.storageUrl('a-b/c'))])
+    await one.put(KEY, Buffer.from('x'), OPTIONS)
+    expect(await other.open(KEY)).toBeUndefined()
+    await other.removeAll('acc_1/')
+    expect(await textOf(await one.open(KEY))).toBe('x')
+  })
+
+  it.each([
+    [
+      'is not there',
+      () => open(`s3://nobody?endpoint=${s3.endpoint}`),
+      /no bucket 'nobody'.*STORAGE_URL.*NoSuchBucket/,
+    ],
+    [
+      'is asked for with an unknown key',
+      () => open(s3.storageUrl(''), { ...S3_CREDENTIALS, access_key_id: 'AKIANOBODY' }),
+      /AWS_ACCESS_KEY_ID is not known there \(403 InvalidAccessKeyId\)/,
+    ],
+    [
+      'is asked for with a wrong secret',
+      () => open(s3.storageUrl(''), { ...S3_CREDENTIALS, secret_access_key: 'guessed-secret' }),
+      /AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID \(403 SignatureDoesNotMatch\)/,
+    ],
+    ['has no server', () => open('s3://files?endpoint=http://127.0.0.1:9'), /127\.0\.0\.1:9 cannot be reached/],
+    ['has no key', () => openStorage(s3.storageUrl(''), '/nowhere'), /AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY/],
+  ])('that %s is told at the start, in one line without a secret', async (_what, openIt, message) => {
+    const error = await openIt().then(
+      () => undefined,
+      (reason: unknown) => reason,
+    )
+    expect(error).toBeInstanceOf(StorageError)
+    const text = (error as Error).message
+    expect(text).toMatch(message)
+    expect(text).not.toMatch(/guessed-secret|\n/)
+  })
+
+  it.each([
+    [403, 'AccessDenied', /may not read, write, list and delete in 'files'/],
+    [403, 'RequestTimeTooSkewed', /clock is wrong/],
+    [400, 'AuthorizationHeaderMalformed', /add region= to STORAGE_URL/],
+    [503, 'SlowDown', /in trouble/],
+  ])('that answers %i %s says what to do', async (status, code, message) => {
+    const server = await refusing(status, code)
+    await expect(open(`s3://files?endpoint=${server.endpoint}`)).rejects.toThrow(message)
+    server.close()
+  })
+
+  it.each([
+    ['s3://', /does not name a bucket|cannot be read/],
+    ['s3://key:secret@files', /must not contain a key/],
+    ['s3://files?endpoint=https://host/path', /endpoint that is not like/],
+    ['s3://files?endpoint=ftp://host', /endpoint that is not like/],
+    ['s3://files?style=path', /unknown parameter 'style'/],
+    ['s3://files/a b', /prefix/],
+    ['s3://files/a/../b/.c', /prefix/],
+  ])('is not taken from %s', async (url, message) => {
+    await expect(open(url)).rejects.toThrow(message)
   })
 })
 
@@ -148,8 +293,7 @@ describe('openStorage', () => {
     expect(await textOf(await (await openStorage(`file://${folder}/files`, '/nowhere')).open(KEY))).toBe('x')
   })
 
-  it('says of S3 that it is not there yet, and of others that they are not known', async () => {
-    await expect(openStorage('s3://bucket?endpoint=x', folder)).rejects.toThrow('s3:// is not supported yet')
+  it('refuses other schemes by name', async () => {
     await expect(openStorage('ftp://host/x', folder)).rejects.toThrow('ftp:// is not known')
   })
 
@@ -157,6 +301,10 @@ describe('openStorage', () => {
     await writeFile(join(folder, 'file'), '')
     const refused = openStorage(join(folder, 'file', 'below'), folder)
     await expect(refused).rejects.toThrow(/cannot be used for files: a part of its path is a file \(ENOTDIR\)/)
+  })
+
+  it('refuses a folder that cannot be made, at once', async () => {
+    await expect(openStorage('/proc/switchyard/files', folder)).rejects.toThrow(/no folder can be made there.*ENOENT/)
   })
 
   it('removes what a router that died left a day ago, and nothing younger', async () => {
