@@ -17,6 +17,7 @@ import {
 } from './chat_stream.ts'
 import { chargeable, countedUsage } from './counted.ts'
 import { deliver } from './deliver.ts'
+import { EventLog } from './event_log.ts'
 import { Failure } from './failure.ts'
 import { keepIfLost } from './keep_late.ts'
 import { openJob } from './open.ts'
@@ -42,6 +43,8 @@ export interface ChatRun extends Chat {
   opened?: (job: JobRecord) => void
   /** Keeps every answer: callers of its format may ask for it again. Without it only those of callers who left are kept. */
   keep?: KeepAnswer
+  /** Told the first bytes of a stream, which name the answer. */
+  begun?: (job: JobRecord, first: Uint8Array) => void
   echo?: JsonObject
 }
 
@@ -97,11 +100,13 @@ export async function chatAnswer(
 
 export async function runChatStream(services: Services, caller: Caller, run: ChatRun): Promise<ChatStreaming> {
   const work = await open(services, caller, run)
+  if (run.keep) work.events = new EventLog()
   const forget = abortWhenGone(work, run.gone)
   let stream: ChatStream
   try {
     stream = await attemptOffers(services, work, (admitted, call) => openStream(admitted, offered(run, admitted), call))
   } catch (error) {
+    work.events?.end()
     await release(services, work, reasonOf(work, error), work.abort.signal.aborted ? 'canceled' : 'failed')
     throw reasonOf(work, error)
   } finally {
@@ -192,7 +197,8 @@ function outputLimit({ model, limits }: ServingOffer, { front, body }: Chat): nu
   return Math.min(limits.default_max_tokens ?? DEFAULT_MAX_TOKENS, most ?? Infinity)
 }
 
-const offered = (chat: Chat, { offer }: AdmittedOffer): OfferedChat => ({
+/** A chat as this offer is told it. */
+export const offered = (chat: Chat, { offer }: AdmittedOffer): OfferedChat => ({
   front: chat.front,
   body: chat.body,
   ...(chat.headers && { headers: chat.headers }),

@@ -3,7 +3,7 @@
 import { ProviderError } from '../contract.ts'
 import { type NanoUsd, shortUsd } from '../ledger/money.ts'
 import type { AnswerEnd, ChatFront } from '../protocols/front.ts'
-import type { JobOutput } from '../store/jobs.ts'
+import type { JobOutput, JobRecord } from '../store/jobs.ts'
 import { reasonOf } from './attempts.ts'
 import type { ChatStream } from './chat_stream.ts'
 import { chargeable, countedUsage } from './counted.ts'
@@ -22,16 +22,23 @@ const DRAIN_MS_MAX = 60_000
 const DRAIN_BYTES_MAX = 8 * 2 ** 20
 let drains = 0
 
+export interface Delivery {
+  front: ChatFront
+  /** Keeps every answer, whoever reads it. */
+  keep?: KeepAnswer
+  begun?: (job: JobRecord, first: Uint8Array) => void
+}
+
 /** Answers the cost of a whole stream. Never rejects: whatever happens is told to the reader in the stream, and to the log. */
 export async function deliver(
   services: Services,
   work: Work,
-  { front, keep: always }: { front: ChatFront; keep?: KeepAnswer },
+  { front, keep: always, begun }: Delivery,
   stream: ChatStream,
   sink: Sink,
 ): Promise<NanoUsd | undefined> {
   const transcript = new Transcript()
-  const reading = { ...(await relay(work, stream, sink, transcript)), keeps: always !== undefined }
+  const reading = { ...(await relay(work, stream, { sink, transcript, begun })), keeps: always !== undefined }
   try {
     const end = stream.finish()
     const usage = end.usage ?? countedUsage(work, end.output_bytes)
@@ -47,6 +54,8 @@ export async function deliver(
     services.log.error({ job: work.job._id, error }, 'A stream could not be concluded.')
     if (!work.decided) await giveBack(services, work, error)
     return fail(tellsErrors(stream, front), sink, error)
+  } finally {
+    work.events?.end()
   }
 }
 
@@ -65,26 +74,41 @@ interface Reading {
   abandoned: boolean
 }
 
-async function relay(work: Work, stream: ChatStream, sink: Sink, transcript: Transcript): Promise<Reading> {
+/** Somebody came back for a stream whose first reader has left. */
+const isRead = ({ events }: Work) => (events?.readers ?? 0) > 0
+
+async function relay(
+  work: Work,
+  stream: ChatStream,
+  { sink, transcript, begun }: { sink: Sink; transcript: Transcript; begun: Delivery['begun'] | undefined },
+): Promise<Reading> {
   const reading: Reading = { detached: false, abandoned: false }
+  let first = true
   let left_bytes = 0
   // A provider that falls silent brings no chunk at which the time could be looked at.
   let too_long: NodeJS.Timeout | undefined
   try {
     for await (const chunk of stream.chunks) {
+      if (first) begun?.(work.job, chunk)
+      first = false
       transcript.push(chunk)
+      work.events?.push(chunk)
       if (!reading.detached) {
         const behind = sink.write(chunk)
         if (behind) await behind
         if (!sink.gone) continue
         reading.detached = true
-        too_long = setTimeout(() => {
+        too_long = setTimeout(function giveUp() {
+          if (isRead(work)) {
+            too_long = setTimeout(giveUp, DRAIN_MS_MAX)
+            return
+          }
           reading.abandoned = true
           work.abort.abort(canceled())
         }, DRAIN_MS_MAX)
         drains++
       }
-      left_bytes += chunk.length
+      if (!isRead(work)) left_bytes += chunk.length
       reading.abandoned ||= drains > DRAINS_MAX || left_bytes > DRAIN_BYTES_MAX
       if (reading.abandoned) break
     }

@@ -1,7 +1,11 @@
 // Responses that are kept so that their callers can ask for them again, and go on from them: the answer as an output of
 // its job, the items that it answered beside it. It runs nothing and charges nothing.
+
+import { promisify } from 'node:util'
+import { gunzipSync, gzip } from 'node:zlib'
 import type { Json, JsonObject } from '../contract.ts'
-import { readJson } from '../media/read_json.ts'
+import { readBytes, readJson } from '../media/read_json.ts'
+import { numberedEvents } from '../protocols/openai-responses/replay.ts'
 import { responseId } from '../protocols/openai-responses/response.ts'
 import type { JobOutput, JobRecord } from '../store/jobs.ts'
 import { Failure } from './failure.ts'
@@ -29,11 +33,12 @@ export async function keepResponse(
 ): Promise<JobOutput[]> {
   try {
     const { id } = JSON.parse(json) as { id?: string }
-    const [output] = await Promise.all([storeJson(services, job, json), keepInput(services, job, body)])
-    // A provider's answer passes through with the provider's id, by which it will be asked for.
-    if (id !== undefined && id !== ownId(job)) {
-      await services.store.jobs.updateOne({ _id: job._id }, { $set: { 'echo.response_id': id } })
-    }
+    const [output] = await Promise.all([
+      storeJson(services, job, json),
+      keepInput(services, job, body),
+      keepEvents(services, job),
+    ])
+    await noteId(services, job, id)
     return [output]
   } catch (error) {
     services.log.warn({ job: job._id, error }, 'A response could not be kept; its caller has it all the same.')
@@ -41,11 +46,41 @@ export async function keepResponse(
   }
 }
 
+/** A provider's answer passes through with the provider's id, by which it will be asked for. */
+async function noteId({ store }: Services, job: JobRecord, id: string | undefined): Promise<void> {
+  if (id === undefined || id === ownId(job) || id === job.echo.response_id) return
+  await store.jobs.updateOne({ _id: job._id }, { $set: { 'echo.response_id': id } })
+  job.echo.response_id = id
+}
+
+/** A stream can be asked for while it still comes. That it cannot be found until its end, where the store fails, is borne. */
+export function noteBeginning(services: Services, job: JobRecord, first: Uint8Array): void {
+  const { response } = numberedEvents(first)[0]?.data ?? {}
+  noteId(services, job, (response as { id?: string } | undefined)?.id).catch((error: unknown) =>
+    services.log.warn({ job: job._id, error }, 'The id of a response could not be noted at its beginning.'),
+  )
+}
+
 export async function keepInput({ storage }: Services, job: JobRecord, body: JsonObject): Promise<void> {
   const data = Buffer.from(JSON.stringify(inputItems(body)))
   await storage.put(inputKey(job), data, { media_type: 'application/json', max_bytes: INPUT_BYTES_MAX })
 }
 
+/** A stream is kept as it went, so that a reader may go on in it where he left off. */
+export async function keepEvents({ works, storage }: Services, job: JobRecord): Promise<void> {
+  const events = works.get(job._id)?.events?.whole
+  if (!events) return
+  const data = await promisify(gzip)(events)
+  await storage.put(eventsKey(job), data, { media_type: 'application/gzip', max_bytes: INPUT_BYTES_MAX })
+}
+
+/** The events of a stream without its last one; undefined where they were not kept. */
+export async function readEvents({ storage }: Services, job: JobRecord): Promise<Uint8Array | undefined> {
+  const packed = await readBytes(storage, eventsKey(job))
+  return packed && gunzipSync(packed)
+}
+
+const eventsKey = ({ account_id, _id }: JobRecord) => `${account_id}/${_id}/events.gz`
 const inputKey = ({ account_id, _id }: JobRecord) => `${account_id}/${_id}/input.json`
 
 /** `resp_…` of the job's own id. */

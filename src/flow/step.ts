@@ -6,6 +6,7 @@ import type { Quote } from '../pricing/schema.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import type { AdmittedOffer } from './admit.ts'
 import { callFor } from './attempts.ts'
+import { isBackground, streamInBackground } from './background.ts'
 import { chatAnswer } from './chat.ts'
 import { frontOf } from './fronts.ts'
 import { begin, finishGeneration, pollProvider } from './generate.ts'
@@ -92,9 +93,9 @@ async function stepChat(services: Services, work: Work): Promise<void> {
   if (job.state === 'running') throw interrupted()
   if (!(await markSubmitting(services, work))) return
   const { protocol, ...kept } = (await readRequest(services, job)) as unknown as KeptChat
-  await chatAnswer(services, work, { front: frontOf(protocol), ...kept }, async (json) => [
-    await storeJson(services, job, json),
-  ])
+  const chat = { front: frontOf(protocol), ...kept }
+  if (isBackground(work)) return streamInBackground(services, work, chat)
+  await chatAnswer(services, work, chat, async (json) => [await storeJson(services, job, json)])
 }
 
 async function stepGeneration<Kind extends GeneratorOperation>(

@@ -2,6 +2,7 @@
 // recovery tells work under way from work that was lost.
 import type { JobRecord } from '../store/jobs.ts'
 import type { AdmittedOffer } from './admit.ts'
+import type { EventLog } from './event_log.ts'
 import { Failure } from './failure.ts'
 
 export interface Work {
@@ -12,6 +13,8 @@ export interface Work {
   abort: AbortController
   /** Set when this router decided the job, or learnt that another had. */
   decided: boolean
+  /** Of an answer that others than its first reader may read along. */
+  events?: EventLog
 }
 
 /** What this router has in hand. One a router: the store knows the rest. */

@@ -8,6 +8,7 @@ import {
   findResponse,
   keepInput,
   keepResponse,
+  noteBeginning,
   ownId,
   readInput,
   responseEcho,
@@ -89,7 +90,10 @@ async function create(services: Services, context: Context): Promise<void> {
     body,
     extensions,
     echo: responseEcho(body),
-    ...(body.store !== false && { keep: (job, json) => keepResponse(services, job, body, json) }),
+    ...(body.store !== false && {
+      keep: (job, json) => keepResponse(services, job, body, json),
+      begun: (job, first) => noteBeginning(services, job, first),
+    }),
   })
 }
 
@@ -117,11 +121,6 @@ async function runInBackground(
 }
 
 function sendEvents(services: Services, context: Context, job: JobRecord, after: number): Promise<void> {
-  if (after >= 0 && job.echo.background !== true) {
-    throw new Failure(400, 'invalid_value', "'starting_after' is for responses with background: true.", {
-      param: 'starting_after',
-    })
-  }
   return streamBody(context, responseEvents(services, job, after, clientSignal(context)))
 }
 

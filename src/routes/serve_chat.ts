@@ -26,13 +26,14 @@ export interface AskedChat {
   echo?: JsonObject
   /** Keeps every answer, whoever reads it. */
   keep?: ChatRun['keep']
+  begun?: ChatRun['begun']
   /** Where a stream goes, if not to events as they are. */
   sink?: (context: Context) => Sink
 }
 
 export async function serveChat(services: Services, context: Context, asked: AskedChat): Promise<void> {
   const { caller, request } = context.state
-  const { extensions, endpoint, echo, keep, sink = (where) => new EventSink(where), ...chat } = asked
+  const { extensions, endpoint, echo, keep, begun, sink = (where) => new EventSink(where), ...chat } = asked
   const plan = { ...extensions, endpoint, request_id: request.id, ...(echo && { echo }) }
   if (prefersAsync(context)) {
     // The whole answer is kept for later; there is nobody to stream it to.
@@ -40,7 +41,7 @@ export async function serveChat(services: Services, context: Context, asked: Ask
     return accepted(context, await submitChat(services, caller, { ...chat, body: whole }, plan))
   }
   const opened = (job: Parameters<typeof nameJob>[1]) => nameJob(context, job)
-  const run = { ...plan, ...chat, opened, gone: clientSignal(context), ...(keep && { keep }) }
+  const run = { ...plan, ...chat, opened, gone: clientSignal(context), ...(keep && { keep }), ...(begun && { begun }) }
   if (chat.front.facts(chat.body).stream) {
     const { work, deliver } = await runChatStream(services, caller, run)
     const cost = await deliver(sink(context))

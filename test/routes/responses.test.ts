@@ -185,24 +185,50 @@ describe('a stored response', () => {
     await expect(client.responses.retrieve(response.id)).rejects.toMatchObject({ status: 404 })
   })
 
-  it('that was streamed is kept whole, and replayed', async () => {
-    const last = (await stream({ model, input: 'Streamed and kept' })).at(-1)
+  it('that was streamed is kept whole, and replayed event by event, from any of them on', async () => {
+    const events = await stream({ model, input: 'Streamed and kept' })
+    const last = events.at(-1)
     if (last?.type !== 'response.completed') throw new Error('It did not complete.')
     const kept = await client.responses.retrieve(last.response.id)
     expect(kept.output).toEqual(last.response.output)
     expect(costIn(kept)).toBe(costIn(last.response))
     const replayed = await Array.fromAsync(await client.responses.retrieve(kept.id, { stream: true }))
-    expect(types(replayed)).toEqual([
-      'created',
-      'in_progress',
-      'output_item.added',
-      'content_part.added',
-      'output_text.delta',
-      'output_text.done',
-      'content_part.done',
-      'output_item.done',
-      'completed',
-    ])
+    expect(replayed).toEqual(events)
+    for (const starting_after of [0, 5, events.length - 2, events.length - 1]) {
+      const rest = await client.responses.retrieve(kept.id, { stream: true, starting_after })
+      expect(await Array.fromAsync(rest)).toEqual(events.slice(starting_after + 1))
+    }
+  })
+
+  it('whose reader comes back while it is written goes on where he left off, to its end', async () => {
+    const seen: StreamEvent[] = []
+    const words = 'one two three four five six seven eight nine ten'
+    for await (const event of await client.responses.create({
+      model,
+      input: `${words} [[delay:30ms]]`,
+      stream: true,
+    })) {
+      seen.push(event)
+      if (event.type === 'response.output_text.delta') break
+    }
+    const [first] = seen
+    if (first?.type !== 'response.created') throw new Error('It did not begin.')
+    const starting_after = seen.at(-1)?.sequence_number ?? 0
+    const rest = await Array.fromAsync(
+      await client.responses.retrieve(first.response.id, { stream: true, starting_after }),
+    )
+    expect(numbers([...seen, ...rest])).toEqual([...seen, ...rest].map((_, index) => index))
+    const text = [...seen, ...rest].flatMap((event) => (event.type === 'response.output_text.delta' ? event.delta : []))
+    expect(text.join('')).toBe(`You said: ${words}`)
+    expect(rest.at(-1)).toMatchObject({ type: 'response.completed', response: { status: 'completed' } })
+  })
+
+  it('that broke off says so to a reader who comes back', async () => {
+    const raw = await (await post(router, '/responses', { model, input: 'Hello [[cut]]', stream: true })).text()
+    const id = /"id":"(resp_\w+)"/.exec(raw)?.[1] ?? ''
+    const again = await (await get(router, `/responses/${id}?stream=true&starting_after=4`)).text()
+    expect([...again.matchAll(/^event: (.*)$/gm)].map(([, name]) => name)).toEqual(['error', 'response.failed'])
+    expect([...again.matchAll(/"sequence_number":(\d+)/g)].map(([, number]) => Number(number))).toEqual([5, 6])
   })
 
   it('is not there where the caller did not want it, and not for anybody else', async () => {
@@ -251,6 +277,7 @@ describe('a response in the background', () => {
     const events = await stream({ model, input: 'Later [[delay:100ms]]', background: true })
     expect(types(events).slice(0, 3)).toEqual(['created', 'queued', 'in_progress'])
     expect(numbers(events)).toEqual(events.map((_, index) => index))
+    expect(events.filter(({ type }) => type === 'response.output_text.delta').length).toBeGreaterThan(1)
     const last = events.at(-1)
     if (last?.type !== 'response.completed') throw new Error('It did not complete.')
     const rest = await client.responses.retrieve(last.response.id, { stream: true, starting_after: 4 })

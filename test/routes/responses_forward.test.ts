@@ -3,7 +3,7 @@
 import type OpenAI from 'openai'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { json, Stub, sse } from '../providers/stub.ts'
-import { clientOf, costOf, post } from '../support/client.ts'
+import { clientOf, costOf, eventually, post } from '../support/client.ts'
 import { type TestRouter, testRouter } from '../support/router.ts'
 
 const stub = new Stub()
@@ -134,15 +134,44 @@ describe('an answer that passes through', () => {
   })
 
   it('in the background has the id by which its caller knows it', async () => {
-    stub.answer = json(response())
+    stub.answer = sse(textStream(), 40)
     const stream = await client.responses.create({ model, input: 'Hi', background: true, stream: true })
     const events = await Array.fromAsync(stream)
+    expect(events.map(({ sequence_number }) => sequence_number)).toEqual(events.map((_, index) => index))
     const last = events.at(-1)
     if (last?.type !== 'response.completed') throw new Error('It did not complete.')
     expect(last.response).toMatchObject({ background: true, usage: { cost: 0.003025 } })
     expect(last.response.id).toMatch(/^resp_[0-9A-Z]{26}$/)
     expect(sent()).not.toHaveProperty('background')
-    expect(sent()).not.toHaveProperty('stream')
+    const rest = await client.responses.retrieve(last.response.id, { stream: true, starting_after: 3 })
+    expect(await Array.fromAsync(rest)).toEqual(events.slice(4))
+  })
+
+  it('is found by the provider’s id while it still comes, and read on', async () => {
+    const whole = textStream()
+    const half = whole.indexOf('event: response.output_item.done')
+    let release = () => {}
+    stub.answer = async (answer) => {
+      answer.writeHead(200, { 'content-type': 'text/event-stream' })
+      answer.write(whole.slice(0, half).replaceAll('resp_0a1b2c', 'resp_0a1b2d'))
+      await new Promise<void>((resolve) => {
+        release = resolve
+      })
+      answer.end(whole.slice(half).replaceAll('resp_0a1b2c', 'resp_0a1b2d'))
+    }
+    const first = await client.responses.create({ model, input: 'Hi', stream: true })
+    for await (const event of first) if (event.type === 'response.output_text.delta') break
+    const again = await eventually(() =>
+      client.responses.retrieve('resp_0a1b2d', { stream: true, starting_after: 1 }).catch(() => undefined),
+    )
+    release()
+    const types = (await Array.fromAsync(again)).map(({ type, sequence_number }) => [sequence_number, type])
+    expect(types).toEqual([
+      [2, 'response.output_text.delta'],
+      [3, 'response.future_event'],
+      [4, 'response.output_item.done'],
+      [5, 'response.completed'],
+    ])
   })
 
   it.each([

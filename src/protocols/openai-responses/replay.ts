@@ -1,8 +1,8 @@
 // A response that is known whole as the events of its stream: always the same events with the same numbers, so that a
-// reader can go on after the last one it saw. Text comes in one piece.
+// reader can go on after the last one it saw. Text comes in one piece. And a stream that was kept, after one of its events.
 import type { Json, JsonObject } from '../../contract.ts'
 import { isRecord } from '../lenient.ts'
-import { encodeEvent } from '../sse.ts'
+import { encodeEvent, readEvents, type SseEvent } from '../sse.ts'
 import type { OutputEvent } from './writer.ts'
 
 /** What is told before the work is done; `response` is the object as it was then. */
@@ -29,16 +29,18 @@ export function openingEvents(response: JsonObject): OutputEvent[] {
   ]
 }
 
-/** What follows once it is: its items one after the other, and its end. */
-export function closingEvents(response: JsonObject): OutputEvent[] {
-  const items = Array.isArray(response.output) ? response.output.filter(isRecord) : []
-  const told = items.flatMap((item, output_index) => itemEvents(item as JsonObject, output_index))
+/** What follows once it is: its items, one after the other. */
+export function itemEventsOf({ output }: JsonObject): OutputEvent[] {
+  return listOf(output).flatMap(itemEvents)
+}
+
+/** And the end. */
+export function endEvents(response: JsonObject): OutputEvent[] {
   const { status, error } = response
-  if (status === 'completed' || status === 'incomplete') return [...told, { type: `response.${status}`, response }]
+  if (status === 'completed' || status === 'incomplete') return [{ type: `response.${status}`, response }]
   // As OpenAI ends a stream that fails: told as an error, on which SDKs throw, and as the response's end.
   const fault = isRecord(error) ? error : { code: 'canceled', message: 'The response was cancelled.' }
   return [
-    ...told,
     { type: 'error', error: { type: 'server_error', param: null, ...(fault as JsonObject) } },
     { type: 'response.failed', response },
   ]
@@ -49,6 +51,35 @@ export const encodeEvents = (events: OutputEvent[], from: number): string[] =>
   events.map(({ type, ...fields }, index) =>
     encodeEvent({ event: type, data: JSON.stringify({ type, sequence_number: from + index, ...fields }) }),
   )
+
+const BEGINNINGS = new Set(['response.created', 'response.queued', 'response.in_progress'])
+
+/** Work in the background: its stream begins with events of ours, which tell its id, and the provider's are numbered after them. */
+export class BackgroundEvents {
+  #number: number
+
+  constructor(from: number) {
+    this.#number = from
+  }
+
+  /** Takes whole events; answers what to tell of them. */
+  push(chunk: Uint8Array): Uint8Array {
+    const told = numberedEvents(chunk).flatMap(({ event, data }) => {
+      if (BEGINNINGS.has(String(data.type))) return []
+      return [encodeEvent({ ...event, data: JSON.stringify({ ...data, sequence_number: this.#number++ }) })]
+    })
+    return Buffer.from(told.join(''))
+  }
+}
+
+/** The events in some bytes of a stream, with their numbers. What is no event of this format is left out. */
+export function numberedEvents(bytes: Uint8Array): { event: SseEvent; data: JsonObject; number: number }[] {
+  return readEvents(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()).flatMap((event) => {
+    if (event.data === '' || event.data === '[DONE]') return []
+    const data = JSON.parse(event.data) as JsonObject
+    return [{ event, data, number: Number(data.sequence_number ?? 0) }]
+  })
+}
 
 function itemEvents(item: JsonObject, output_index: number): OutputEvent[] {
   const place = { item_id: item.id ?? null, output_index }

@@ -1,7 +1,7 @@
 // The response object: the facts of the request that every answer repeats, around its output. It knows no events.
 import type { FinishReason, Json, JsonObject } from '../../contract.ts'
 import type { AnswerHead } from '../front.ts'
-import { record } from '../lenient.ts'
+import { isRecord, record } from '../lenient.ts'
 
 export interface ResponseState {
   status: 'queued' | 'in_progress' | 'completed' | 'incomplete' | 'failed' | 'cancelled'
@@ -24,6 +24,7 @@ export function responseOf(body: JsonObject, { id, created, model }: AnswerHead,
     background: body.background === true,
     completed_at,
     error,
+    frequency_penalty: body.frequency_penalty ?? 0,
     incomplete_details,
     instructions: body.instructions ?? null,
     max_output_tokens: body.max_output_tokens ?? null,
@@ -31,6 +32,7 @@ export function responseOf(body: JsonObject, { id, created, model }: AnswerHead,
     model,
     output,
     parallel_tool_calls: body.parallel_tool_calls ?? true,
+    presence_penalty: body.presence_penalty ?? 0,
     previous_response_id: body.previous_response_id ?? null,
     prompt_cache_key: body.prompt_cache_key ?? null,
     prompt_cache_retention: body.prompt_cache_retention ?? null,
@@ -41,7 +43,7 @@ export function responseOf(body: JsonObject, { id, created, model }: AnswerHead,
     temperature: body.temperature ?? 1,
     text: { format: (format ?? { type: 'text' }) as Json, verbosity: (verbosity ?? 'medium') as Json },
     tool_choice: body.tool_choice ?? 'auto',
-    tools: body.tools ?? [],
+    tools: Array.isArray(body.tools) ? body.tools.map(wholeTool) : [],
     top_logprobs: body.top_logprobs ?? 0,
     top_p: body.top_p ?? 1,
     truncation: body.truncation ?? 'disabled',
@@ -49,6 +51,12 @@ export function responseOf(body: JsonObject, { id, created, model }: AnswerHead,
     user: body.user ?? null,
     metadata: body.metadata ?? {},
   }
+}
+
+/** A function has all its fields, whether its caller gave them or not. */
+function wholeTool(tool: Json): Json {
+  if (!isRecord(tool) || tool.type !== 'function') return tool
+  return { description: null, parameters: null, strict: null, ...(tool as JsonObject) }
 }
 
 export const responseId = (id: string): string => `resp_${id}`

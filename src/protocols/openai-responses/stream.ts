@@ -31,7 +31,9 @@ export class ResponseEncoder implements StreamEncoder {
 
   tail(usage: Usage, cost_usd: string): string {
     const response = this.answer()
-    return this.#frame(`response.${String(response.status)}`, { response: exactJson(response, usage, cost_usd) })
+    // It may be asked for more than once, and stays the same event.
+    const last = { response: exactJson(response, usage, cost_usd) }
+    return numbered(`response.${String(response.status)}`, this.#number, last)
   }
 
   /** The whole answer without its usage, once its finish was encoded. */
@@ -59,6 +61,9 @@ export class ResponseEncoder implements StreamEncoder {
   }
 
   #frame(type: string, fields: object): string {
-    return encodeEvent({ event: type, data: JSON.stringify({ type, sequence_number: this.#number++, ...fields }) })
+    return numbered(type, this.#number++, fields)
   }
 }
+
+const numbered = (type: string, sequence_number: number, fields: object): string =>
+  encodeEvent({ event: type, data: JSON.stringify({ type, sequence_number, ...fields }) })

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ChatEvent, JsonObject } from '../../../src/contract.ts'
 import { collect } from '../../../src/protocols/openai-responses/answer.ts'
-import { closingEvents, openingEvents } from '../../../src/protocols/openai-responses/replay.ts'
+import { endEvents, itemEventsOf, openingEvents } from '../../../src/protocols/openai-responses/replay.ts'
 import { ResponseEncoder } from '../../../src/protocols/openai-responses/stream.ts'
 import { readEvents } from '../../../src/protocols/sse.ts'
 
@@ -134,7 +134,7 @@ describe('a stream', () => {
       finish,
     ])
     const response = events.at(-1)?.response as JsonObject
-    const replayed = [...openingEvents(response), ...closingEvents(response)]
+    const replayed = [...openingEvents(response), ...itemEventsOf(response), ...endEvents(response)]
     expect(replayed.map(({ type }) => type)).toEqual(events.map(({ type }) => type))
     expect(replayed.slice(2)).toEqual(events.slice(2).map(({ sequence_number: _, ...event }) => event))
   })
