@@ -15,9 +15,10 @@ const FALLBACKS: Partial<Record<Meter, Meter[]>> = {
   input_audio_tokens: ['input_tokens', 'input_image_tokens'],
   cached_input_image_tokens: ['input_image_tokens', 'cached_input_tokens', 'input_tokens', 'input_audio_tokens'],
   cached_input_audio_tokens: ['input_audio_tokens', 'cached_input_tokens', 'input_tokens', 'input_image_tokens'],
-  output_tokens: ['output_image_tokens', 'output_audio_tokens'],
+  output_tokens: ['output_image_tokens', 'output_audio_tokens', 'output_video_tokens'],
   output_image_tokens: ['output_tokens', 'output_audio_tokens'],
   output_audio_tokens: ['output_tokens', 'output_image_tokens'],
+  output_video_tokens: ['output_tokens'],
 }
 
 /** Everything that a model reads: what `context_over` compares. */

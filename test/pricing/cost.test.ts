@@ -83,7 +83,7 @@ describe('cost', () => {
 
   it('prices an unpriced kind of token as its plain kind, never as nothing', () => {
     const plain = quote([million('input_tokens', '2'), million('output_tokens', '10')])
-    const inputs = METERS.filter((meter) => meter.includes('input') || meter.includes('cache'))
+    const inputs = METERS.filter((meter) => /(?:input|cache).*_tokens$/.test(meter))
     for (const meter of inputs) expect(cost({ meters: { [meter]: 1_000_000 } }, plain).amount).toBe(2_000_000_000n)
     const outputs = METERS.filter((meter) => meter.startsWith('output'))
     for (const meter of outputs) expect(cost({ meters: { [meter]: 1_000_000 } }, plain).amount).toBe(10_000_000_000n)
