@@ -13,6 +13,9 @@ const PAUSE_MS = 200
 /** Nobody waits longer than this for the second try of one offer; the caller's own retry is better then. */
 const PAUSE_MS_MAX = 2000
 
+/** Before the second try of what was refused for an overload, with jitter. */
+export const laterPause = (): number => PAUSE_MS * (0.5 + Math.random())
+
 /** Runs `run` with one offer after the other until one succeeds; throws the last ProviderError, or what is no provider's fault. */
 export async function attemptOffers<Result>(
   services: Services,
@@ -35,7 +38,7 @@ export async function attemptOffers<Result>(
         if (!failure || work.abort.signal.aborted) throw reasonOf(work, error)
         const { retry } = ERROR_KINDS[failure.kind]
         if (retry === 'never') throw error
-        const pause_ms = failure.detail.retry_after_ms ?? PAUSE_MS * (0.5 + Math.random())
+        const pause_ms = failure.detail.retry_after_ms ?? laterPause()
         if (retry === 'elsewhere' || attempt === SAME_OFFER_TRIES || pause_ms > PAUSE_MS_MAX) break
         await pause(pause_ms, undefined, { signal: work.abort.signal }).catch(() => {
           throw reasonOf(work, error)
