@@ -7,31 +7,22 @@ import {
   type SpeechRequest,
   type Usage,
 } from '../../src/contract.ts'
+import { isWritten, SOUND_TYPES, soundFile } from '../../src/protocols/sound/file.ts'
 import { type FirstTime, type Orders, obey, readOrders } from './orders.ts'
+import { breathe, throwIfCanceled } from './pause.ts'
 import { refusal, requireOneOf } from './refusal.ts'
 import { seededNumbers } from './seeded.ts'
 import { aacOf } from './sound/aac.ts'
-import { pcmOf } from './sound/bytes.ts'
-import { flacOf } from './sound/flac.ts'
 import { markFor } from './sound/mark.ts'
-import { mp3Of } from './sound/mp3.ts'
-import { opusOf } from './sound/opus.ts'
-import { samplesOf, type Tune, tuneOf } from './sound/tune.ts'
-import { wavOf } from './sound/wav.ts'
+import { SAMPLE_RATE, samplesOf, type Tune, tuneOf } from './sound/tune.ts'
 
 const FORMATS = ['mp3', 'opus', 'aac', 'flac', 'wav', 'pcm'] as const
 type Format = (typeof FORMATS)[number]
-const MEDIA_TYPES: Record<Format, string> = {
-  mp3: 'audio/mpeg',
-  opus: 'audio/ogg',
-  aac: 'audio/aac',
-  flac: 'audio/flac',
-  wav: 'audio/wav',
-  pcm: 'audio/pcm',
-}
 const LONGEST_INPUT = 4096
 const SLOWEST = 0.25
 const FASTEST = 4
+/** What a listener is handed at a time. */
+const PIECE_BYTES = 8192
 
 export function sandboxSpeech(firstTime: FirstTime): Generator<SpeechRequest, SpeechOutput> {
   return {
@@ -44,7 +35,11 @@ export function sandboxSpeech(firstTime: FirstTime): Generator<SpeechRequest, Sp
       await obey(orders, call, firstTime)
       const tune = tuneOf(orders.text, seededNumbers(voice)(), speed)
       const data = await fileOf(format, tune, markFor(orders.text), call.signal)
-      return done({ audio: { type: 'bytes', data, media_type: MEDIA_TYPES[format] } }, usageOf(request, 'reported'))
+      for (let at = 0; call.sound && at < data.length; at += PIECE_BYTES) {
+        call.sound(data.subarray(at, at + PIECE_BYTES))
+        await breathe(call.signal)
+      }
+      return done({ audio: { type: 'bytes', data, media_type: SOUND_TYPES[format] } }, usageOf(request, 'reported'))
     },
   }
 }
@@ -75,11 +70,11 @@ function voiceName(voice: Json): string {
 }
 
 async function fileOf(format: Format, tune: Tune, comment: string, signal: AbortSignal): Promise<Buffer> {
-  if (format === 'aac') return aacOf(tune, comment)
-  const samples = samplesOf(tune)
-  if (format === 'wav') return wavOf(samples, comment)
-  if (format === 'flac') return flacOf(samples, comment)
-  if (format === 'mp3') return mp3Of(samples, comment, signal)
-  if (format === 'opus') return opusOf(samples, comment, signal)
-  return pcmOf(samples)
+  if (!isWritten(format)) return aacOf(tune, comment)
+  try {
+    return await soundFile(format, { samples: samplesOf(tune), rate: SAMPLE_RATE }, signal, comment)
+  } catch (error) {
+    throwIfCanceled(signal)
+    throw error
+  }
 }

@@ -18,11 +18,13 @@ import { imageUsage } from '../protocols/openai-media/image_answer.ts'
 import { HeldAnswer } from '../protocols/openai-media/scan.ts'
 import type { JobOutput } from '../store/jobs.ts'
 import { attemptOffers, endAttempt, reasonOf } from './attempts.ts'
+import { callsFor, type Pictures } from './fan_out.ts'
 import { completeGeneration, type Generated, type GenerationRun, openGeneration, orRelease } from './generate.ts'
 import { generatorOf } from './generators.ts'
 import { keepIfLost } from './keep_late.ts'
 import { outputText } from './output_text.ts'
 import { fetchOutput, filesOf, keepOutputs } from './outputs.ts'
+import { preparedFor } from './prepare.ts'
 import type { Caller, Services } from './services.ts'
 import { settle } from './settle.ts'
 import { canceled, type Work } from './work.ts'
@@ -43,7 +45,8 @@ export interface Forwarded {
   usage: Usage
 }
 
-type Begun = { forwarded: Forwarded } | { progress: Progress<ImageOutput> }
+type DoneImages = Extract<Progress<ImageOutput>, { status: 'done' }>
+type Begun = { forwarded: Forwarded } | { progress: Progress<Pictures> }
 
 /** Throws Failure and ProviderError; nothing is charged then. */
 export async function runImage(services: Services, caller: Caller, run: GenerationRun<'image'>): Promise<ImageResult> {
@@ -51,8 +54,10 @@ export async function runImage(services: Services, caller: Caller, run: Generati
   return orRelease(services, work, async () => {
     const begun = await attemptOffers(services, work, async ({ offer }, call): Promise<Begun> => {
       const generator: ImageGenerator = generatorOf(offer.connection, 'image')
-      const request = { ...run.request, model: offer.upstream }
-      if (run.keep_files || !generator.forward) return { progress: await generator.start(request, call) }
+      const request = await preparedFor(offer, 'image', run.request)
+      const calls = callsFor(generator, request, offer.upstream, offer.options)
+      if (run.keep_files || !generator.forward || calls.length > 1)
+        return { progress: await generator.start(request, call) }
       return { forwarded: await hold(await generator.forward(request, call), generator, request) }
     })
     if ('progress' in begun) return { kind: 'made', ...(await completeGeneration(services, work, run, begun.progress)) }
@@ -93,16 +98,16 @@ async function pass(
   if (last) endAttempt(last, 'completed')
   const cost = await settle(services, work, { usage })
   if (cost === undefined) throw reasonOf(work, canceled())
-  keepIfLost(services, work.job, gone, () => keepForwarded(services, work, forwarded))
+  keepIfLost(services, work.job, gone, () => keepPassed(services, work, parseForwarded(forwarded)))
   const told = held.read('usage')
   const shown = isRecord(told) ? withCost(told, shortUsd(cost)) : imageUsage(usage, shortUsd(cost))
   const body = held.with('usage', JSON.stringify(shown))
   return { kind: 'passed', work, cost, media_type: 'application/json; charset=utf-8', body }
 }
 
-async function keepForwarded(services: Services, work: Work, forwarded: Forwarded): Promise<JobOutput[]> {
-  const { job } = work
-  const { output, usage } = parseForwarded(forwarded)
+/** The pictures of an answer that was passed on, for a caller who left before its end. */
+export async function keepPassed(services: Services, { job }: Work, made: DoneImages): Promise<JobOutput[]> {
+  const { output, usage } = made
   // They are all in the answer: nothing is fetched that could take long.
   const load = (asset: Asset) => fetchOutput(asset, job.echo, new AbortController().signal)
   const files = await Promise.all(filesOf('image', output).map(load))
@@ -110,7 +115,7 @@ async function keepForwarded(services: Services, work: Work, forwarded: Forwarde
 }
 
 /** The same as if the provider had been asked for pictures and not for its answer. */
-export function parseForwarded({ held, usage }: Forwarded): Extract<Progress<ImageOutput>, { status: 'done' }> {
+export function parseForwarded({ held, usage }: Forwarded): DoneImages {
   const answer = JSON.parse(Buffer.concat(held.chunks).toString()) as JsonObject
   const format = typeof answer.output_format === 'string' ? answer.output_format : 'png'
   const images = (answer.data as JsonObject[]).map(({ b64_json, url, revised_prompt }) => ({

@@ -1,25 +1,20 @@
 // Everything but chat, while the caller waits: admitted, held, tried, collected, charged. A caller who leaves changes
 // nothing but that the files are kept.
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Asset, Json, Progress, Usage } from '../contract.ts'
+import type { Asset, Json, Progress, Usage, VideoOutput } from '../contract.ts'
 import type { NanoUsd } from '../ledger/money.ts'
 import type { JobOutput } from '../store/jobs.ts'
 import { type Admitted, admit } from './admit.ts'
 import { attemptOffers, callFor, endAttempt, reasonOf } from './attempts.ts'
-import {
-  estimateUsage,
-  type GeneratorOperation,
-  generatorOf,
-  type OutputOf,
-  type RequestOf,
-  shapedFor,
-} from './generators.ts'
+import { estimateUsage, type GeneratorOperation, generatorOf, type OutputOf, type RequestOf } from './generators.ts'
 import { keepIfLost } from './keep_late.ts'
 import { type JobPlan, openJob } from './open.ts'
 import { outputText } from './output_text.ts'
 import { type Bytes, fetchOutput, filesOf, keepOutputs } from './outputs.ts'
+import { preparedFor } from './prepare.ts'
 import type { Caller, Services } from './services.ts'
 import { release, settle } from './settle.ts'
+import { keepStills } from './stills.ts'
 import { canceled, type Work } from './work.ts'
 
 /** How long the provider may take over work that a caller waits for, and over work that is polled. */
@@ -144,10 +139,10 @@ export function begin<Kind extends GeneratorOperation>(
   request: RequestOf<Kind>,
   partial?: (image: Asset, index: number) => void,
 ): Promise<Progress<OutputOf<Kind>>> {
-  return attemptOffers(services, work, ({ offer }, call) => {
+  return attemptOffers(services, work, async ({ offer }, call) => {
     const generator = generatorOf(offer.connection, operation)
-    const shaped = shapedFor(generator, operation, request)
-    return generator.start({ ...shaped, model: offer.upstream }, partial ? { ...call, partial } : call)
+    const prepared = await preparedFor(offer, operation, request)
+    return generator.start(prepared, partial ? { ...call, partial } : call)
   })
 }
 
@@ -197,6 +192,7 @@ export async function finishGeneration<Kind extends GeneratorOperation>(
   )
   const text = () => outputText(operation, { output, usage, job: work.job })
   const outputs = keep() ? await keepOutputs(services, work.job, files, text) : []
+  if (operation === 'video') outputs.push(...(await keepStills(services, work, output as VideoOutput, hosts)))
   const last = work.job.attempts.at(-1)
   if (last) endAttempt(last, 'completed')
   const cost = await settle(services, work, { usage, outputs })

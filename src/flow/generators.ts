@@ -4,7 +4,7 @@ import {
   type EmbeddingOutput,
   type EmbeddingRequest,
   type Generator,
-  type ImageOutput,
+  type ImageGenerator,
   type ImageRequest,
   type Meters,
   type ModerationOutput,
@@ -19,13 +19,17 @@ import {
   type VideoOutput,
   type VideoRequest,
 } from '../contract.ts'
-import { sizeOf } from '../protocols/shape.ts'
+import { PICTURE_FORMATS } from '../media/image.ts'
 import { lookUp, type Offer } from '../registry.ts'
 import { Failure } from './failure.ts'
+import { fannedOut, type Pictures } from './fan_out.ts'
+import { filmFacts, filmFor } from './film_shape.ts'
+import { pictureFacts, pictureFor } from './picture_shape.ts'
 import type { Services } from './services.ts'
+import { speechFor } from './speech_format.ts'
 
 export interface Kinds {
-  image: { request: ImageRequest; output: ImageOutput }
+  image: { request: ImageRequest; output: Pictures }
   video: { request: VideoRequest; output: VideoOutput }
   speech: { request: SpeechRequest; output: SpeechOutput }
   transcription: { request: TranscriptionRequest; output: TranscriptionOutput }
@@ -35,7 +39,7 @@ export interface Kinds {
 export type GeneratorOperation = keyof Kinds
 export type RequestOf<Kind extends GeneratorOperation> = Kinds[Kind]['request']
 export type OutputOf<Kind extends GeneratorOperation> = Kinds[Kind]['output']
-type GeneratorOf<Kind extends GeneratorOperation> = Generator<RequestOf<Kind>, OutputOf<Kind>>
+export type GeneratorOf<Kind extends GeneratorOperation> = Generator<RequestOf<Kind>, OutputOf<Kind>>
 
 export const isGeneratorOperation = (operation: Operation): operation is GeneratorOperation => operation !== 'chat'
 
@@ -46,6 +50,7 @@ export function generatorOf<Kind extends GeneratorOperation>(
 ): GeneratorOf<Kind> {
   const generator = connection[operation] as GeneratorOf<Kind> | undefined
   if (!generator) throw new ProviderError('unavailable', 'The provider of this job is not configured at the moment.')
+  if (operation === 'image') return fannedOut(generator as ImageGenerator) as GeneratorOf<Kind>
   return generator
 }
 
@@ -55,12 +60,12 @@ export function estimateUsage<Kind extends GeneratorOperation>(
   operation: Kind,
   request: RequestOf<Kind>,
 ): Usage {
-  checkLimits(offer, request)
   const generator = generatorOf(offer.connection, operation)
+  const shaped = shapedFor(offer, operation, request)
+  checkLimits(offer, { ...request, ...shaped })
   if (!generator.takes_extra) checkOwnFormat(offer, request)
-  const shaped = shapedFor(generator, operation, request)
-  checkTaken(offer, generator, shaped)
-  const facts = requestFacts(shaped)
+  checkTaken(offer, operation, generator, shaped)
+  const facts = requestFacts(offer, operation, shaped)
   const usage = generator.estimate?.(shaped, offer.upstream, offer.options) ?? {
     meters: defaultMeters(operation, shaped),
     source: 'estimated' as const,
@@ -68,22 +73,25 @@ export function estimateUsage<Kind extends GeneratorOperation>(
   return { ...usage, attributes: { ...facts, ...usage.attributes } }
 }
 
-/** A picture's ratio and resolution as a size, for generators that know sizes alone. */
+/** The request in the terms that the offer's generator knows: sizes for ratios, a format that it makes. Throws Failure. */
 export function shapedFor<Kind extends GeneratorOperation>(
-  generator: GeneratorOf<Kind>,
+  { model, connection, limits }: Pick<Offer, 'model' | 'connection' | 'limits'>,
   operation: Kind,
   request: RequestOf<Kind>,
 ): RequestOf<Kind> {
-  if (operation !== 'image' || generator.takes?.includes('aspect_ratio')) return request
-  const { aspect_ratio, resolution, ...rest } = request as ImageRequest
-  if (aspect_ratio === undefined && resolution === undefined) return request
-  return { ...rest, size: sizeOf({ aspect_ratio, resolution }) } as RequestOf<Kind>
+  const { takes = [], formats, takes_extra } = generatorOf(connection, operation)
+  if (operation === 'image')
+    return pictureFor({ model, limits, takes, takes_extra }, request as ImageRequest) as RequestOf<Kind>
+  if (operation === 'video') return filmFor({ model, limits, takes }, request as VideoRequest) as RequestOf<Kind>
+  if (operation === 'speech') return speechFor({ model, formats }, request as SpeechRequest) as RequestOf<Kind>
+  return request
 }
 
 /** Fields that the contract marks "where taken". */
-const WHERE_TAKEN = {
+const WHERE_TAKEN: Partial<Record<GeneratorOperation, readonly string[]>> = {
   image: ['aspect_ratio', 'resolution', 'negative_prompt', 'seed'],
   video: [
+    'change',
     'first_frame',
     'last_frame',
     'references',
@@ -92,19 +100,33 @@ const WHERE_TAKEN = {
     'audio',
     'negative_prompt',
     'seed',
-    'change',
   ],
-} as const
-
-function checkTaken(offer: Offer, { takes }: { takes?: readonly string[] }, request: object): void {
-  const { operation, model } = offer
-  if (operation !== 'image' && operation !== 'video') return
-  const refused = WHERE_TAKEN[operation].find((name) => name in request && !takes?.includes(name))
-  if (refused === undefined) return
-  throw new Failure(400, 'unsupported_parameter', `${model} does not take '${refused}'.`, { param: refused })
+  transcription: ['speakers', 'known_speakers', 'words'],
+}
+/** What callers call them, where that differs. */
+const CALLERS_NAMES: Record<string, string> = {
+  first_frame: 'input_reference',
+  speakers: 'response_format',
+  known_speakers: 'known_speaker_names',
+  words: 'timestamp_granularities',
 }
 
-function requestFacts(request: object): Record<string, string> {
+function checkTaken({ model }: Offer, operation: Operation, { takes }: { takes?: readonly string[] }, request: object) {
+  const names = isGeneratorOperation(operation) ? WHERE_TAKEN[operation] : undefined
+  const refused = names?.find((name) => name in request && !takes?.includes(name))
+  if (refused === undefined) return
+  if (refused === 'change') {
+    const message = `The provider of ${model} cannot change a video that is done. Send a new POST /v1/videos with the whole prompt.`
+    throw new Failure(400, 'unsupported_operation', message, { param: 'id' })
+  }
+  const param = CALLERS_NAMES[refused] ?? refused
+  const value = refused === 'speakers' ? " 'diarized_json'" : refused === 'words' ? " 'word'" : ''
+  throw new Failure(400, 'unsupported_parameter', `${model} does not take '${param}'${value}.`, { param })
+}
+
+function requestFacts({ limits }: Offer, operation: Operation, request: object): Record<string, string> {
+  if (operation === 'video') return filmFacts({ limits }, request as VideoRequest)
+  if (operation === 'image') return pictureFacts(request as ImageRequest)
   const facts: Record<string, string> = {}
   for (const name of ['size', 'quality', 'resolution'] as const) {
     const value = (request as Record<string, unknown>)[name]
@@ -138,7 +160,7 @@ const TRANSCRIPT_FORMATS = ['json', 'text', 'srt', 'verbose_json', 'vtt']
 
 /** What only a provider of OpenAI's own format could understand: nothing that a caller asks for is dropped in silence. */
 function checkOwnFormat({ model }: Offer, request: object): void {
-  const { extra, task, format } = request as Partial<TranscriptionRequest>
+  const { extra, task, format, speakers, output_format } = request as Partial<TranscriptionRequest & ImageRequest>
   const unknown = Object.keys(extra ?? {}).filter((name) => !BOOKKEEPING.has(name))
   const [first] = unknown
   if (first !== undefined) {
@@ -147,7 +169,10 @@ function checkOwnFormat({ model }: Offer, request: object): void {
       param: first.slice(0, 50),
     })
   }
-  if (task === undefined || format === undefined || TRANSCRIPT_FORMATS.includes(format)) return
+  if (output_format !== undefined && !PICTURE_FORMATS.some((each) => each === output_format)) {
+    throw new Failure(400, 'invalid_value', `${model} makes ${PICTURE_FORMATS.join(', ')}.`, { param: 'output_format' })
+  }
+  if (task === undefined || format === undefined || speakers || TRANSCRIPT_FORMATS.includes(format)) return
   throw new Failure(400, 'invalid_value', `${model} answers as ${TRANSCRIPT_FORMATS.join(', ')}.`, {
     param: 'response_format',
   })
@@ -161,7 +186,7 @@ export function defaultSeconds(services: Services, model: string): number {
 
 /** The limits of a price file: refused here, before any hold. */
 function checkLimits({ model, limits }: Offer, request: object): void {
-  const { n, seconds, size, quality, resolution, aspect_ratio, input } = request as Record<string, unknown>
+  const { n, seconds, size, quality, resolution, aspect_ratio, input, references } = request as Record<string, unknown>
   for (const [param, asked, allowed] of [
     ['seconds', seconds, limits.seconds],
     ['size', size, limits.size],
@@ -178,6 +203,7 @@ function checkLimits({ model, limits }: Offer, request: object): void {
     ['input', typeof input === 'string' ? [...input].length : 0, limits.characters, 'characters'],
     ['input', Array.isArray(input) ? input.length : 0, limits.inputs, 'inputs'],
     ['file', Number(seconds ?? 0), limits.audio_seconds, 'seconds of sound'],
+    ['references', Array.isArray(references) ? references.length : 0, limits.references, 'references'],
   ] as const) {
     if (most === undefined || asked <= most) continue
     throw new Failure(400, 'invalid_value', `${model} takes at most ${most} ${unit}; this is ${asked}.`, { param })

@@ -1,23 +1,19 @@
 // Pictures as a stream of events: unfinished ones as they come, each finished one, the cost with the last. A provider of
 // OpenAI's own format is passed through; for the others the events are made here. A caller who leaves changes nothing
 // but that the files are kept.
-import {
-  done,
-  type ImageGenerator,
-  type ImageOutput,
-  type Progress,
-  ProviderError,
-  type WireAnswer,
-} from '../contract.ts'
+import { type ImageGenerator, type Progress, ProviderError, type Usage, type WireAnswer } from '../contract.ts'
 import { type NanoUsd, shortUsd } from '../ledger/money.ts'
 import { isRecord } from '../protocols/lenient.ts'
 import { withCost } from '../protocols/openai-chat/usage.ts'
 import { imageEvent, imageUsage } from '../protocols/openai-media/image_answer.ts'
 import { ImageTap } from '../protocols/openai-media/image_tap.ts'
 import { attemptOffers } from './attempts.ts'
-import { hold, parseForwarded, usageOf } from './forward_image.ts'
+import { callsFor, type Pictures } from './fan_out.ts'
+import { hold, keepPassed, parseForwarded, usageOf } from './forward_image.ts'
 import { completeGeneration, type Generated, type GenerationRun, openGeneration, orRelease } from './generate.ts'
 import { generatorOf } from './generators.ts'
+import { keepIfLost } from './keep_late.ts'
+import { preparedFor } from './prepare.ts'
 import { Pump } from './pump.ts'
 import type { Caller, Services } from './services.ts'
 import { settle } from './settle.ts'
@@ -37,7 +33,7 @@ export function streamImages(services: Services, caller: Caller, run: ImageStrea
   })
 }
 
-type Begun = { passing: Passing } | { progress: Progress<ImageOutput> }
+type Begun = { passing: Passing } | { progress: Progress<Pictures> }
 
 /** A provider's stream whose first events have come: from here on no other provider can be tried. */
 interface Passing {
@@ -51,8 +47,8 @@ async function produce(services: Services, work: Work, run: ImageStreamRun, pump
   const created = Math.floor(Date.now() / 1000)
   const begun = await attemptOffers(services, work, async ({ offer }, call): Promise<Begun> => {
     const generator: ImageGenerator = generatorOf(offer.connection, 'image')
-    const request = { ...run.request, model: offer.upstream }
-    if (generator.forward) {
+    const request = await preparedFor(offer, 'image', run.request)
+    if (generator.forward && callsFor(generator, request, offer.upstream, offer.options).length === 1) {
       const asked = { ...request, extra: { ...request.extra, stream: true } }
       const answer = await generator.forward(asked, call)
       if (answer.headers['content-type']?.startsWith('text/event-stream'))
@@ -113,18 +109,30 @@ async function passOn(
   for (const bytes of tap.end()) pump.push(bytes)
   if (tap.images === 0) throw new ProviderError('bad_response', 'The stream ended without a picture.')
   const usage = usageOf(generator, tap.usage, { ...run.request, n: tap.images })
-  if (run.gone.aborted) {
-    const images = tap.parse().map(({ b64_json, output_format }) => ({
-      image: { type: 'bytes' as const, data: Buffer.from(b64_json, 'base64'), media_type: `image/${output_format}` },
-    }))
-    await completeGeneration(services, work, run, done({ images }, usage))
-    return
-  }
-  const cost = await settle(services, work, { usage })
-  if (cost === undefined) throw canceled()
+  const cost = await chargePassed(services, work, run, tap, usage)
   run.charged(work, cost)
   const cost_usd = shortUsd(cost)
   for (const bytes of tap.last((told) => (isRecord(told) ? withCost(told, cost_usd) : imageUsage(usage, cost_usd)))) {
     pump.push(bytes)
   }
 }
+
+/** The pictures are kept for a caller who wants that, has left already, or leaves before the last event has gone. */
+async function chargePassed(
+  services: Services,
+  work: Work,
+  run: ImageStreamRun,
+  tap: ImageTap,
+  usage: Usage,
+): Promise<NanoUsd> {
+  const made = () => ({ status: 'done' as const, output: { images: tap.parse().map(pictureOf) }, usage })
+  if (run.gone.aborted || run.keep_files) return (await completeGeneration(services, work, run, made())).cost
+  const cost = await settle(services, work, { usage })
+  if (cost === undefined) throw canceled()
+  keepIfLost(services, work.job, run.gone, () => keepPassed(services, work, made()))
+  return cost
+}
+
+const pictureOf = ({ b64_json, output_format }: ReturnType<ImageTap['parse']>[number]) => ({
+  image: { type: 'bytes' as const, data: Buffer.from(b64_json, 'base64'), media_type: `image/${output_format}` },
+})

@@ -10,8 +10,8 @@ export function jobStatus({ state, decision }: JobRecord): JobStatus {
   return state === 'new' ? 'queued' : 'in_progress'
 }
 
-/** The shape of design section 8. */
-export function jobView(job: JobRecord): JsonObject {
+/** The shape of design section 8. `addressOf` an output: its path, which asks for the key, where nothing else is said. */
+export function jobView(job: JobRecord, addressOf = (index: number) => outputPath(job._id, index)): JsonObject {
   return {
     id: job._id,
     object: 'job',
@@ -27,7 +27,7 @@ export function jobView(job: JobRecord): JsonObject {
     completed_at: seconds(job.completed_at),
     expires_at: seconds(job.expires_at),
     deleted_at: seconds(job.deleted_at),
-    outputs: job.outputs.map((output, index) => outputView(job._id, output, index)),
+    outputs: job.outputs.map((output, index) => outputView(output, addressOf(index))),
     error: job.error as Json,
     usage: usageView(job.usage),
     billing: billingView(job),
@@ -42,16 +42,19 @@ export function jobView(job: JobRecord): JsonObject {
   }
 }
 
-function outputView(job_id: string, output: JobOutput, index: number): JsonObject {
-  const { type, media_type, bytes, seconds, width, height } = output
+const outputPath = (job_id: string, index: number) => `/v1/jobs/${job_id}/outputs/${index}`
+
+function outputView(output: JobOutput, address: string): JsonObject {
+  const { type, media_type, bytes, seconds, width, height, role } = output
   return {
     type,
+    ...(role && { role }),
     media_type,
     bytes,
     ...(seconds !== null && { seconds }),
     ...(width !== null && { width }),
     ...(height !== null && { height }),
-    url: output.key === null ? null : `/v1/jobs/${job_id}/outputs/${index}`,
+    url: output.key === null ? null : address,
   }
 }
 

@@ -1,7 +1,7 @@
 // Outputs of media jobs: fetched from the provider, typed by their bytes, measured, and kept in storage under the job.
 import { type Asset, type JsonObject, ProviderError } from '../contract.ts'
 import { loadAsset } from '../media/assets.ts'
-import { convertImage } from '../media/image.ts'
+import { convertImage, PICTURE_FORMATS, plainImage } from '../media/image.ts'
 import { MediaError } from '../media/media_error.ts'
 import { probe } from '../media/probe.ts'
 import { type FileKind, sniff } from '../media/sniff.ts'
@@ -9,6 +9,7 @@ import type { JobOutput, JobRecord } from '../store/jobs.ts'
 import type { GeneratorOperation, Kinds } from './generators.ts'
 import type { OutputText } from './output_text.ts'
 import type { Services } from './services.ts'
+import { inAskedSound } from './speech_format.ts'
 
 /** The largest file a provider may give us. */
 const OUTPUT_BYTES_MAX = 512 * 2 ** 20
@@ -24,9 +25,6 @@ export function filesOf<Kind extends GeneratorOperation>(operation: Kind, output
   return []
 }
 
-/** The picture formats that we can make of any other. */
-const FORMATS = ['png', 'jpeg', 'webp'] as const
-
 /**
  * Brings a file here, whatever form the provider gave it in; its type is what its bytes say, or what the caller asked for.
  * `hosts` are the provider's own, which the operator chose: they alone may be private.
@@ -40,27 +38,34 @@ export async function fetchOutput(
   try {
     const limits = { max_bytes: OUTPUT_BYTES_MAX, kinds: ['image', 'audio', 'video'] as FileKind[] }
     const file = await loadAsset(asset, { ...limits, signal, allowed_hosts: [...hosts] })
-    return await inAskedFormat(file, echo)
+    if (!file.media_type.startsWith('audio/')) return await inAskedFormat(file, echo)
+    return await inAskedSound(file, asset.media_type ?? file.media_type, echo, signal)
   } catch (error) {
     if (!(error instanceof MediaError)) throw error
     throw new ProviderError('bad_response', 'The provider gave a file that cannot be used.', { cause: error })
   }
 }
 
-/** Not every provider makes every format; then the picture is made anew here. */
+/** Not every provider makes every format; then the picture is made anew here: as asked, else as PNG. Without metadata always. */
 async function inAskedFormat(file: Bytes, { output_format, output_compression }: JsonObject): Promise<Bytes> {
-  const format = FORMATS.find((each) => each === output_format)
-  if (format === undefined || !file.media_type.startsWith('image/') || file.media_type === `image/${format}`)
-    return file
-  const { data, media_type } = await convertImage(file.data, {
-    format,
-    ...(typeof output_compression === 'number' && { compression: output_compression }),
-    strip_metadata: true,
-  })
+  const { data: given, media_type: had } = file
+  if (!had.startsWith('image/')) return file
+  const format = PICTURE_FORMATS.find((each) => each === output_format)
+  // OpenAI's own GIF, where that was asked for.
+  if (format === undefined && had === `image/${String(output_format)}`) return file
+  const { data, media_type } =
+    format === undefined || had === `image/${format}`
+      ? await plainImage(given)
+      : await convertImage(given, {
+          format,
+          ...(typeof output_compression === 'number' && { compression: output_compression }),
+          strip_metadata: true,
+        })
   return { type: 'bytes', data, media_type }
 }
 
-async function storeOutput(services: Services, job: JobRecord, index: number, file: Bytes): Promise<JobOutput> {
+/** Keeps one file as the output of this number. */
+export async function storeOutput(services: Services, job: JobRecord, index: number, file: Bytes): Promise<JobOutput> {
   const { ext, kind } = await sniff(file.data, file.media_type)
   const key = `${job.account_id}/${job._id}/${index}.${ext}`
   const [stored, measured] = await Promise.all([

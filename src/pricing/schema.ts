@@ -43,6 +43,8 @@ export interface Limits {
   size?: string[] | undefined
   quality?: string[] | undefined
   aspect_ratio?: string[] | undefined
+  /** Pictures of what should be seen, for films. */
+  references?: number | undefined
   /** Characters of text to speak. */
   characters?: number | undefined
   /** Length of sound to transcribe. */
@@ -122,6 +124,7 @@ const limitsSchema = z.strictObject({
   size: texts.optional(),
   quality: texts.optional(),
   aspect_ratio: texts.optional(),
+  references: whole.optional(),
   characters: whole.optional(),
   audio_seconds: z.number().positive().optional(),
   inputs: whole.optional(),

@@ -99,3 +99,40 @@ export function filmResolution<Name extends string>(
   const distance = (name: Name) => Math.abs((SHORT_EDGES[name.toLowerCase()] ?? 720) - edge)
   return resolutions.reduce((best, each) => (distance(each) < distance(best) ? each : best))
 }
+
+/** Sizes of films are rounded to even edges, and old names for wide screens are a little off: so much passes for the same. */
+const RATIO_TOLERANCE = 0.015
+
+/** The shorter edge of films of this resolution: 720 for `720p`, 2160 for `4k`. Undefined for what is none. */
+export function shortEdge(resolution: string): number | undefined {
+  const name = resolution.toLowerCase()
+  const [, lines] = /^([1-9]\d{2,3})p$/.exec(name) ?? []
+  return SHORT_EDGES[name] ?? (lines === undefined ? undefined : Number(lines))
+}
+
+/** The usual name of a film's resolution, by its shorter edge: `720p` for 1280x720. Undefined where there is none. */
+export function resolutionName(size: string | undefined): string | undefined {
+  const pixels = pixelsOf(size)
+  const edge = pixels && Math.min(pixels.width, pixels.height)
+  return Object.keys(SHORT_EDGES).find((name) => SHORT_EDGES[name] === edge)
+}
+
+/** Whether a size has this ratio and this resolution of films; what is not asked for agrees. */
+export function sizeAgrees(size: string, { aspect_ratio, resolution }: Omit<Shape, 'size'>): boolean {
+  const pixels = pixelsOf(size)
+  if (!pixels) return false
+  const { width, height } = pixels
+  const ratio = ratioOf(aspect_ratio)
+  if (aspect_ratio !== undefined && !(ratio && Math.abs(width / height / ratio - 1) <= RATIO_TOLERANCE)) return false
+  return resolution === undefined || Math.min(width, height) === shortEdge(resolution)
+}
+
+/** The `WIDTHxHEIGHT` of a film of this ratio (16:9 if absent) and resolution (720p if absent); undefined for what is none. */
+export function filmSize({ aspect_ratio = '16:9', resolution = '720p' }: Omit<Shape, 'size'>): string | undefined {
+  const ratio = ratioOf(aspect_ratio)
+  const edge = shortEdge(resolution)
+  if (ratio === undefined || edge === undefined) return undefined
+  // Encoders want even edges.
+  const longer = 2 * Math.round((edge * Math.max(ratio, 1 / ratio)) / 2)
+  return ratio >= 1 ? `${longer}x${edge}` : `${edge}x${longer}`
+}

@@ -34,6 +34,8 @@ export interface JobOutput {
   seconds: number | null
   width: number | null
   height: number | null
+  /** What it is beside the output itself: pictures of a film. */
+  role?: 'thumbnail' | 'spritesheet'
 }
 
 export interface JobError {
@@ -98,6 +100,8 @@ export interface JobRecord {
   created_at: Date
   started_at: Date | null
   completed_at: Date | null
+  /** Of its key when it was opened, in place of the site's. */
+  retention_days?: number
   /** When its outputs go; absent when it has none. */
   expires_at?: Date
   deleted_at: Date | null
@@ -143,6 +147,7 @@ export const jobSchema: Schema = new Schema(
     created_at: { type: Date, required: true },
     started_at: { type: Date, default: null },
     completed_at: { type: Date, default: null },
+    retention_days: { type: Number },
     expires_at: { type: Date },
     deleted_at: { type: Date, default: null },
   },

@@ -2,22 +2,23 @@
 import sharp from 'sharp'
 import { createClips } from '../../providers/sandbox/clips.ts'
 import { aacOf } from '../../providers/sandbox/sound/aac.ts'
-import { flacOf } from '../../providers/sandbox/sound/flac.ts'
-import { mp3Of } from '../../providers/sandbox/sound/mp3.ts'
-import { opusOf } from '../../providers/sandbox/sound/opus.ts'
 import { SAMPLE_RATE, samplesOf, tuneOf } from '../../providers/sandbox/sound/tune.ts'
-import { wavOf } from '../../providers/sandbox/sound/wav.ts'
+import { flacOf } from '../../src/protocols/sound/flac.ts'
+import { mp3Of } from '../../src/protocols/sound/mp3.ts'
+import { opusOf } from '../../src/protocols/sound/opus.ts'
+import { wavOf } from '../../src/protocols/sound/wav.ts'
 
 const tune = tuneOf('The points are set and the signal is green.', 0.5, 1)
 const samples = samplesOf(tune)
+export const sound = { samples, rate: SAMPLE_RATE }
 const { signal } = new AbortController()
 export const SOUND_SECONDS = samples.length / SAMPLE_RATE
 
-export const wav = wavOf(samples, 'a remark')
+export const wav = wavOf(sound, 'a remark')
 export const aac = aacOf(tune, 'a remark')
-export const flac = flacOf(samples, 'a remark')
-export const mp3 = await mp3Of(samples, 'a remark', signal)
-export const opus = await opusOf(samples, 'a remark', signal)
+export const flac = flacOf(sound, 'a remark')
+export const mp3 = await mp3Of(sound, signal, 'a remark')
+export const opus = await opusOf(sound, signal, 'a remark')
 export const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
 export const html = Buffer.from('<!doctype html><script>alert(1)</script>')
 

@@ -1,6 +1,6 @@
 // An AAC file (ADTS, Low Complexity) of pure tones. No general encoder: a tone is a single spectral line, so a frame
 // needs nine code words of ISO/IEC 14496-3 and no transform.
-import { id3Of } from './bytes.ts'
+import { id3Of } from '../../../src/protocols/sound/bytes.ts'
 import { SAMPLE_RATE, type Tune } from './tune.ts'
 
 const FRAME_SAMPLES = 1024

@@ -1,13 +1,13 @@
 // The sandbox's transcription: of its own speech the very text, of other recordings always the same one.
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
-import { wavOf } from '../../../providers/sandbox/sound/wav.ts'
 import type { Call, TranscriptionRequest } from '../../../src/contract.ts'
+import { wavOf } from '../../../src/protocols/sound/wav.ts'
 import { callFor, capability, connect } from './sandbox.ts'
 
 const connection = connect()
 const recording = (data: Uint8Array) => ({ type: 'bytes' as const, data, media_type: 'application/octet-stream' })
-const otherSound = wavOf(new Int16Array(24_000), 'A recording of somebody else')
+const otherSound = wavOf({ samples: new Int16Array(24_000), rate: 24_000 }, 'A recording of somebody else')
 
 async function transcribe(request: Partial<TranscriptionRequest> = {}, call: Partial<Call> = {}) {
   const whole: TranscriptionRequest = {
