@@ -131,13 +131,15 @@ command(keys, 'add <user> <name>', 'make a key, which is shown this once')
   .option('--models <names>', 'the models it may call, with commas between them')
   .option('--limit <usd>', 'what it may spend in all')
   .option('--expires <time>', 'when it stops: Unix seconds, or 2027-01-31')
-  .action((user_id: string, name: string, { models, limit, expires }: Options, self: Command) => {
+  .option('--retention-days <n>', 'how long outputs of its jobs are kept')
+  .action((user_id: string, name: string, { models, limit, expires, retentionDays }: Options, self: Command) => {
     const body = {
       user_id,
       name,
       ...(models !== undefined && { models: String(models).split(',') }),
       ...(limit !== undefined && { limit_usd: limit }),
       ...(expires !== undefined && { expires_at: expires }),
+      ...(retentionDays !== undefined && { retention_days: Number(retentionDays) }),
     }
     return run(
       self.optsWithGlobals(),
@@ -158,6 +160,20 @@ for (const [word, disabled] of [
       ),
   )
 }
+command(
+  keys,
+  'retention <id> <days>',
+  "how long outputs of its jobs are kept; 'site' for as long as the site does",
+).action((id: string, days: string, _options: Options, self: Command) =>
+  run(
+    self.optsWithGlobals(),
+    (api) =>
+      api.call('PATCH', `/api/v1/keys/${encodeURIComponent(id)}`, {
+        retention_days: days === 'site' ? null : Number(days),
+      }),
+    (key) => table(KEYS, [key]),
+  ),
+)
 command(keys, 'delete <id>', 'delete a key; what it spent stays in the books').action(
   (id: string, _options: Options, self: Command) =>
     run(

@@ -23,6 +23,7 @@ import { messageRoutes } from './routes/messages.ts'
 import { modelRoutes } from './routes/models.ts'
 import { moderationRoutes } from './routes/moderations.ts'
 import { responseRoutes } from './routes/responses.ts'
+import { signedOutputRoutes } from './routes/signed_outputs.ts'
 import { videoRoutes } from './routes/videos.ts'
 
 /** Every route, by whose key it asks for. */
@@ -49,7 +50,10 @@ export function makeRouters(services: Services, isReady: () => boolean) {
   const forAdmins: ApiRouter = new Router()
   adminRoutes(forAdmins, services)
 
-  return { forAll, forCallers, forAdmins }
+  const forHolders: ApiRouter = new Router()
+  signedOutputRoutes(forHolders, services)
+
+  return { forAll, forHolders, forCallers, forAdmins }
 }
 
 export function makeApp(services: Services, isReady: () => boolean): Koa<State, object> {
@@ -59,17 +63,23 @@ export function makeApp(services: Services, isReady: () => boolean): Koa<State, 
   // `errors` answers and logs everything; what Koa would print besides is a connection that broke off.
   app.silent = true
 
-  const { forAll, forCallers, forAdmins } = makeRouters(services, isReady)
+  const { forAll, forHolders, forCallers, forAdmins } = makeRouters(services, isReady)
   app.use(googlePaths)
   app.use(requestContext(services.log, metrics))
   app.use(errors)
   app.use(saneHost)
+  app.use(under('/v1/jobs', anyone, forHolders))
   app.use(under('/v1', requireCaller(callers), forCallers))
   app.use(under('/v1beta', requireCaller(callers), forCallers))
   app.use(under('/api/v1', requireAdmin(callers), forAdmins))
   app.use(forAll.routes())
   app.use(unknownRoute([forAll, forAdmins, forCallers]))
   return app
+}
+
+/** A signed address is as good as a key, for the one file that it names. */
+const anyone: Middleware = async (_context, next) => {
+  await next()
 }
 
 /**

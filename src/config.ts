@@ -17,16 +17,21 @@ const folder = z.string().min(1)
 
 const ENCRYPTION_KEYS_SHAPE = 'must be keys like name:base64-of-32-bytes, with commas between them, the newest first'
 
-/** Never says the text itself: it is a secret. */
-function readKeys(text: string, check: z.RefinementCtx): EncryptionKey[] {
+/** `name:base64,…`; undefined for anything else. */
+export function parseEncryptionKeys(text: string): EncryptionKey[] | undefined {
   const keys = text.split(',').map((each) => {
     const [, id = '', base64 = ''] = /^\s*([a-z0-9_-]{1,20}):([A-Za-z0-9+/_-]{43}=?)\s*$/.exec(each) ?? []
     return { id, key: Buffer.from(base64, 'base64') }
   })
-  const twice = new Set(keys.map(({ id }) => id)).size < keys.length
-  if (twice || keys.some(({ key }) => key.length !== 32))
-    check.addIssue({ code: 'custom', message: ENCRYPTION_KEYS_SHAPE })
-  return keys
+  const unique = new Set(keys.map(({ id }) => id)).size === keys.length
+  return unique && keys.every(({ key }) => key.length === 32) ? keys : undefined
+}
+
+/** Never says the text itself: it is a secret. */
+function readKeys(text: string, check: z.RefinementCtx): EncryptionKey[] {
+  const keys = parseEncryptionKeys(text)
+  if (!keys) check.addIssue({ code: 'custom', message: ENCRYPTION_KEYS_SHAPE })
+  return keys ?? []
 }
 
 function readHosts(text: string, check: z.RefinementCtx): string[] {

@@ -7,12 +7,14 @@ import type { Logger } from 'pino'
 import { makeApp } from './app.ts'
 import type { Config } from './config.ts'
 import { Callers } from './flow/callers.ts'
+import { loadEncryptionKeys } from './flow/encryption_keys.ts'
 import { type FirstRun, firstRun } from './flow/first_run.ts'
 import { type HeartbeatTimings, startHeartbeat } from './flow/heartbeat.ts'
 import { newId } from './flow/ids.ts'
 import { JobWrites } from './flow/job_writes.ts'
 import { Metrics } from './flow/metrics.ts'
 import { startRetention } from './flow/retention.ts'
+import { Secrets } from './flow/secrets.ts'
 import type { Services } from './flow/services.ts'
 import { Works } from './flow/work.ts'
 import { startWorker, type Worker } from './flow/worker.ts'
@@ -66,6 +68,7 @@ export async function startRouter(
       job_writes: new JobWrites(store),
       works: new Works(),
       storage: await openStorage(config.storage_url, config.data_dir, config.s3_credentials),
+      secrets: new Secrets(await loadEncryptionKeys(config)),
       registry: () => registry,
       reload: async () => {
         registry = await loadRegistry(config, registry.revision + 1)

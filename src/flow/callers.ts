@@ -87,8 +87,9 @@ export class Callers {
   async #lookUp(hash: string): Promise<Known | undefined> {
     const key = await repeatUntilKnown(() => this.#store.keys.findOne({ hash, disabled: false }))
     if (!key) return undefined
-    const { _id: key_id, account_id, user_id, kind, models, expires_at } = key
-    return { key_id, account_id, user_id, kind, models, expires_ms: expires_at?.getTime() ?? Infinity }
+    const { _id: key_id, account_id, user_id, kind, models, expires_at, retention_days } = key
+    const retention = typeof retention_days === 'number' && { retention_days }
+    return { key_id, account_id, user_id, kind, models, ...retention, expires_ms: expires_at?.getTime() ?? Infinity }
   }
 
   async #writeLastUsed(): Promise<void> {

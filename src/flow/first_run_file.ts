@@ -1,8 +1,8 @@
 // DATA_DIR/first-run.json: how the first keys reach the operator and the scripts of this machine. Always whole, and
 // readable by its owner alone.
-import { randomBytes } from 'node:crypto'
-import { link, open, readFile, rename, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { createPrivateFile, replacePrivateFile } from './private_file.ts'
 
 export const FIRST_RUN_FILE = 'first-run.json'
 
@@ -26,32 +26,10 @@ export async function readFirstRun(path: string): Promise<FirstRunRecord | undef
 }
 
 /** False if the file came into being meanwhile. */
-export async function writeNewFirstRun(path: string, record: FirstRunRecord): Promise<boolean> {
-  const draft = await writeDraft(path, record)
-  try {
-    await link(draft, path)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
-  } finally {
-    await rm(draft, { force: true })
-  }
-}
+export const writeNewFirstRun = (path: string, record: FirstRunRecord): Promise<boolean> =>
+  createPrivateFile(path, textOf(record))
 
-export async function replaceFirstRun(path: string, record: FirstRunRecord): Promise<void> {
-  await rename(await writeDraft(path, record), path)
-}
+export const replaceFirstRun = (path: string, record: FirstRunRecord): Promise<void> =>
+  replacePrivateFile(path, textOf(record))
 
-/** Whole and on the disk before it gets its name, and readable by nobody else at any time. */
-async function writeDraft(path: string, record: FirstRunRecord): Promise<string> {
-  const draft = `${path}.${randomBytes(6).toString('hex')}`
-  const file = await open(draft, 'wx', 0o600)
-  try {
-    await file.writeFile(`${JSON.stringify(record, null, 2)}\n`)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  return draft
-}
+const textOf = (record: FirstRunRecord) => `${JSON.stringify(record, null, 2)}\n`

@@ -29,6 +29,7 @@ export function jobView(job: JobRecord, addressOf = (index: number) => outputPat
     deleted_at: seconds(job.deleted_at),
     outputs: job.outputs.map((output, index) => outputView(output, addressOf(index))),
     error: job.error as Json,
+    ...(job.partial !== undefined && { partial: job.partial }),
     usage: usageView(job.usage),
     billing: billingView(job),
     attempts: job.attempts.map(({ provider, upstream, started_at, ms, outcome }) => ({

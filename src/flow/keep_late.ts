@@ -1,6 +1,7 @@
 // For callers who leave while a charged answer is on its way to them: what they paid for is kept then, and found with
 // the job. Those who stay cost no storage.
 import type { JobOutput, JobRecord } from '../store/jobs.ts'
+import { outputsExpireAt } from './expiry.ts'
 import type { Services } from './services.ts'
 
 /** `gone` aborts when the caller leaves before the last byte. A router that dies at that moment keeps nothing. */
@@ -20,12 +21,8 @@ export function keepIfLost(
 }
 
 /** For a caller of whom it is known that he has left. */
-export async function keepNow(
-  { store, config }: Services,
-  job: JobRecord,
-  keep: () => Promise<JobOutput[]>,
-): Promise<void> {
+export async function keepNow(services: Services, job: JobRecord, keep: () => Promise<JobOutput[]>): Promise<void> {
   const outputs = await keep()
-  const expires_at = new Date(Date.now() + config.retention_days * 86_400_000)
-  await store.jobs.updateOne({ _id: job._id, outputs: { $size: 0 } }, { $set: { outputs, expires_at } })
+  const expires_at = outputsExpireAt(services, job)
+  await services.store.jobs.updateOne({ _id: job._id, outputs: { $size: 0 } }, { $set: { outputs, expires_at } })
 }

@@ -31,6 +31,8 @@ export interface KeyView {
   remaining_usd: string | null
   held_usd: string
   settled_usd: string
+  /** How long outputs of its jobs are kept; null: as long as the site keeps them. */
+  retention_days: number | null
   disabled: boolean
   expires_at: number | null
   created_at: number | null
@@ -42,6 +44,7 @@ export interface KeyFields {
   models: string[] | null
   limit: NanoUsd | null
   expires_at: Date | null
+  retention_days?: number | null
 }
 
 /** Throws Failure user_not_found. `key` is the only time that the key is seen. */
@@ -174,6 +177,7 @@ function keyView(key: KeyRecord, spend: KeySpend | undefined): KeyView {
     remaining_usd: remaining === null ? null : formatUsd(remaining > 0n ? remaining : 0n),
     held_usd: formatUsd(held),
     settled_usd: formatUsd(settled),
+    retention_days: key.retention_days ?? null,
     disabled,
     expires_at: seconds(expires_at),
     created_at: seconds(key.created_at),

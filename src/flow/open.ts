@@ -97,6 +97,7 @@ function newJob(services: Services, caller: Caller, { model, offers, hold }: Adm
     echo: plan.echo ?? {},
     metadata: plan.metadata ?? {},
     request_id: plan.request_id,
+    ...(caller.retention_days !== undefined && { retention_days: caller.retention_days }),
     created_at: now,
     started_at: null,
     completed_at: null,

@@ -8,6 +8,7 @@ import type { Store } from '../store/connect.ts'
 import type { Callers } from './callers.ts'
 import type { JobWrites } from './job_writes.ts'
 import type { Metrics } from './metrics.ts'
+import type { Secrets } from './secrets.ts'
 import type { Works } from './work.ts'
 
 export interface Services {
@@ -18,6 +19,7 @@ export interface Services {
   job_writes: JobWrites
   works: Works
   storage: Storage
+  secrets: Secrets
   callers: Callers
   metrics: Metrics
   /** The registry of this moment; a request keeps the one it began with. */
@@ -38,4 +40,6 @@ export interface Caller {
   kind: 'caller' | 'admin'
   /** Models the key may call; null: all. */
   models: string[] | null
+  /** How long its outputs are kept, where that differs from the site's. */
+  retention_days?: number
 }

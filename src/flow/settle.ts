@@ -6,6 +6,7 @@ import { StoreUnavailable } from '../ledger/writes.ts'
 import { cost, UnpricedUsage } from '../pricing/cost.ts'
 import type { JobDecision, JobError, JobOutput, JobRecord } from '../store/jobs.ts'
 import type { AdmittedOffer } from './admit.ts'
+import { outputsExpireAt } from './expiry.ts'
 import { Failure, failureOf } from './failure.ts'
 import type { Services } from './services.ts'
 import type { Work } from './work.ts'
@@ -15,6 +16,8 @@ export interface Delivered {
   usage: Usage | undefined
   status?: 'completed' | 'canceled'
   outputs?: JobOutput[]
+  /** What is missing of what was asked for. */
+  partial?: Json
 }
 
 /** Charges the job, durably, and answers the cost; undefined if the job was decided otherwise before (canceled, taken over). */
@@ -24,12 +27,14 @@ export async function settle(services: Services, work: Work, delivered: Delivere
   const usage = delivered.usage && withRequestFacts(delivered.usage, served.estimate)
   const charge = chargeFor(services, work.job, served, usage)
   const outputs = delivered.outputs ?? []
+  if (outputs.length > 0) work.job.expires_at = outputsExpireAt(services, work.job)
   const won = await decide(services, work, {
     status: delivered.status ?? 'completed',
     charge,
     ...(usage && { usage: usage as unknown as Json }),
     outputs,
-    ...(outputs.length > 0 && { expires_at: new Date(Date.now() + services.config.retention_days * 86_400_000) }),
+    ...(delivered.partial !== undefined && { partial: delivered.partial }),
+    ...(work.job.expires_at && { expires_at: work.job.expires_at }),
   })
   return won ? charge.cost : undefined
 }
@@ -49,6 +54,7 @@ interface Ending {
   charge?: Charge
   error?: JobError
   usage?: Json
+  partial?: Json
   outputs?: JobOutput[]
   expires_at?: Date
 }

@@ -46,7 +46,7 @@ async function identify(context: Context, callers: Callers) {
 }
 
 /** In the order in which the SDKs of OpenAI, Anthropic and Google send it. */
-function keyOf(context: Context): string | undefined {
+export function keyOf(context: Context): string | undefined {
   const { headers } = context.req
   const bearer = /^Bearer +(\S+) *$/i.exec(headers.authorization?.slice(0, KEY_LENGTH_MAX + 10) ?? '')?.[1]
   return bearer ?? single(headers['x-api-key']) ?? single(headers['x-goog-api-key']) ?? queryKey(context)

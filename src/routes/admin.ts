@@ -30,12 +30,18 @@ const models = z
   .min(1)
   .max(500)
 const futureTime = time.refine((at) => at.getTime() > Date.now(), 'must be in the future')
+const retention_days = z
+  .number()
+  .int('must be whole days')
+  .min(1, 'must be at least 1 day')
+  .max(3650, 'must be at most 3650 days')
 const newKey = z.strictObject({
   user_id: id,
   name,
   models: models.nullish(),
   limit_usd: amount.nullish(),
   expires_at: futureTime.nullish(),
+  retention_days: retention_days.nullish(),
 })
 const keyChange = z.strictObject({
   disabled: z.boolean().optional(),
@@ -43,6 +49,7 @@ const keyChange = z.strictObject({
   models: models.nullish(),
   limit_usd: amount.nullish(),
   expires_at: futureTime.nullish(),
+  retention_days: retention_days.nullish(),
 })
 
 const pageOnly = z.strictObject(pageQuery)
@@ -99,12 +106,13 @@ function keyRoutes(router: ApiRouter, services: Services): void {
     context.body = listOf(items, has_more)
   })
   router.post('/api/v1/keys', async (context) => {
-    const { user_id, name, models, limit_usd, expires_at } = await readBody(context, newKey)
+    const { user_id, name, models, limit_usd, expires_at, retention_days } = await readBody(context, newKey)
     const fields = {
       name,
       models: models ? fullModelNames(services.registry(), models) : null,
       limit: limit_usd ?? null,
       expires_at: expires_at ?? null,
+      retention_days: retention_days ?? null,
     }
     context.body = await createKey(services, user_id, fields, by(context))
     context.status = 201
@@ -113,13 +121,14 @@ function keyRoutes(router: ApiRouter, services: Services): void {
     context.body = await getKey(services, idOf(context))
   })
   router.patch('/api/v1/keys/:id', async (context) => {
-    const { disabled, name, models, limit_usd, expires_at } = await readBody(context, keyChange)
+    const { disabled, name, models, limit_usd, expires_at, retention_days } = await readBody(context, keyChange)
     const fields = {
       ...(disabled !== undefined && { disabled }),
       ...(name !== undefined && { name }),
       ...(models !== undefined && { models: models && fullModelNames(services.registry(), models) }),
       ...(limit_usd !== undefined && { limit: limit_usd }),
       ...(expires_at !== undefined && { expires_at }),
+      ...(retention_days !== undefined && { retention_days }),
     }
     context.body = await changeKey(services, idOf(context), fields, by(context))
   })
@@ -139,7 +148,10 @@ function bookRoutes(router: ApiRouter, services: Services): void {
     const { user_id, ...filter } = readQuery(context, jobsQuery)
     const account_id = user_id === undefined ? undefined : await accountOf(services, user_id)
     const { jobs, has_more } = await listJobs(services, { ...filter, ...(account_id !== undefined && { account_id }) })
-    context.body = listOf(jobs.map(jobView), has_more)
+    context.body = listOf(
+      jobs.map((job) => jobView(job)),
+      has_more,
+    )
   })
   router.get('/api/v1/jobs/:id', async (context) => {
     context.body = jobView(await findJob(services, undefined, idOf(context)))

@@ -4,6 +4,7 @@ import { runImage } from '../flow/forward_image.ts'
 import type { Generated } from '../flow/generate.ts'
 import { streamImages } from '../flow/image_stream.ts'
 import type { Services } from '../flow/services.ts'
+import { signedOutputPath } from '../flow/signed_outputs.ts'
 import { submitGeneration } from '../flow/submit.ts'
 import { takeUpload } from '../flow/uploads.ts'
 import { clientSignal } from '../http/abort.ts'
@@ -90,19 +91,24 @@ async function answer(services: Services, context: Context, call: ImageCall, pla
   const result = await runImage(services, caller, run)
   tellCost(context, result.work.job, result.cost)
   if (result.kind === 'passed') return sendChunks(context, result.body, result.media_type)
-  sendJson(context, madeAnswer(result, call, services.config.public_url ?? originOf(context)))
+  sendJson(context, madeAnswer(services, result, call, services.config.public_url ?? originOf(context)))
 }
 
 /** As the caller named us; saneHost has looked at it. (Koa's own `origin` repeats the caller's Origin header, 3.3.0.) */
 const originOf = ({ protocol, host }: Context): string => `${protocol}://${host}`
 
-function madeAnswer(made: Generated<'image'>, { request, response_format }: ImageCall, origin: string): string {
+function madeAnswer(
+  services: Services,
+  made: Generated<'image'>,
+  { request, response_format }: ImageCall,
+  origin: string,
+): string {
   const { work, output, files, usage, cost } = made
   const images = files.map(({ data }, index): ShownImage => {
     const { revised_prompt } = output.images[index] ?? {}
     return {
       ...(response_format === 'url'
-        ? { url: `${origin}/v1/jobs/${work.job._id}/outputs/${index}` }
+        ? { url: origin + signedOutputPath(services, work.job, index) }
         : { b64_json: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64') }),
       ...(revised_prompt !== undefined && { revised_prompt }),
     }

@@ -5,6 +5,7 @@ import { Failure } from '../flow/failure.ts'
 import { jobView } from '../flow/job_view.ts'
 import { cancelJob, deleteJob, findJob, jobChanges, listJobs } from '../flow/jobs.ts'
 import type { Services } from '../flow/services.ts'
+import { signedOutputPath } from '../flow/signed_outputs.ts'
 import { clientSignal } from '../http/abort.ts'
 import type { ApiRouter, RouteContext } from '../http/context.ts'
 import { sendFile } from '../http/download.ts'
@@ -19,23 +20,26 @@ const query = z.strictObject({
 })
 
 export function jobRoutes(router: ApiRouter, services: Services): void {
+  const show = ownerView(services)
   router.get('/v1/jobs', async (context) => {
     const { operation, model, status, ...page } = readQuery(context, query)
     const { account_id } = context.state.caller
     const filter = { ...(operation && { operation }), ...(model !== undefined && { model }), ...(status && { status }) }
     const { jobs, has_more } = await listJobs(services, { account_id, ...filter, ...page })
-    context.body = listOf(jobs.map(jobView), has_more)
+    context.body = listOf(jobs.map(show), has_more)
   })
   router.get('/v1/jobs/:id', async (context) => {
-    context.body = jobView(await ownJob(services, context))
+    context.body = show(await ownJob(services, context))
   })
   router.get('/v1/jobs/:id/events', async (context) => {
     await ownJob(services, context)
     await streamBody(context, events(services, context))
   })
-  router.get('/v1/jobs/:id/outputs/:n', (context) => output(services, context))
+  router.get('/v1/jobs/:id/outputs/:n', async (context) => {
+    await sendOutput(services, context, await ownJob(services, context))
+  })
   router.post('/v1/jobs/:id/cancel', async (context) => {
-    context.body = jobView(await cancelJob(services, context.state.caller.account_id, idOf(context)))
+    context.body = show(await cancelJob(services, context.state.caller.account_id, idOf(context)))
   })
   router.delete('/v1/jobs/:id', async (context) => {
     const id = idOf(context)
@@ -51,14 +55,20 @@ const ownJob = (services: Services, context: RouteContext) =>
 
 /** One event for each change, named after the status, the whole job as its data; the last one ends the stream. */
 async function* events(services: Services, context: RouteContext) {
+  const show = ownerView(services)
   for await (const job of jobChanges(services, context.state.caller.account_id, idOf(context), clientSignal(context))) {
-    const view = jobView(job)
+    const view = show(job)
     yield `event: job.${String(view.status)}\ndata: ${JSON.stringify(view)}\n\n`
   }
 }
 
-async function output(services: Services, context: RouteContext): Promise<void> {
-  const job = await ownJob(services, context)
+type Job = Awaited<ReturnType<typeof findJob>>
+
+/** With addresses that work without a key for a while. */
+const ownerView = (services: Services) => (job: Job) => jobView(job, (index) => signedOutputPath(services, job, index))
+
+/** Throws Failure 404 and 409. */
+export async function sendOutput(services: Services, context: RouteContext, job: Job): Promise<void> {
   const { n } = context.params
   const file = /^\d{1,3}$/.test(String(n)) ? job.outputs[Number(n)] : undefined
   if (!file && !job.decision)

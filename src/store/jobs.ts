@@ -90,6 +90,8 @@ export interface JobRecord {
   attempts: JobAttempt[]
   outputs: JobOutput[]
   error: JobError | null
+  /** What is missing of a result that was delivered and charged in part: how many were asked for and made, and why. */
+  partial?: Json
   /** The request of an asynchronous job, erased at its end; larger ones are in storage under `request_key`. */
   request: Json | null
   request_key: string | null
@@ -139,6 +141,7 @@ export const jobSchema: Schema = new Schema(
     attempts: { type: [mixed], required: true },
     outputs: { type: [mixed], required: true },
     error: { type: mixed, default: null },
+    partial: { type: mixed },
     request: { type: mixed, default: null },
     request_key: { type: String, default: null },
     echo: { type: mixed, required: true },

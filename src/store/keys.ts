@@ -15,6 +15,8 @@ export interface KeyRecord {
   /** Models it may call; absent: all. */
   models: string[] | null
   limit: bigint | null
+  /** How long outputs of its jobs are kept; absent or null: as long as the site keeps them. */
+  retention_days?: number | null
   disabled: boolean
   expires_at: Date | null
   created_at: Date
@@ -32,6 +34,7 @@ export const keySchema: Schema = new Schema(
     kind: { type: String, enum: ['caller', 'admin'], required: true },
     models: { type: [String], default: null },
     limit: { type: Schema.Types.BigInt, default: null },
+    retention_days: { type: Number, default: null },
     disabled: { type: Boolean, required: true },
     expires_at: { type: Date, default: null },
     created_at: { type: Date, required: true },
