@@ -46,7 +46,7 @@ const Result = z.looseObject({
   status: z.string(),
   progress: z.number().min(0).max(1).nullish(),
   result: z.looseObject({ sample: z.string().nullish() }).nullish(),
-  details: z.unknown(),
+  details: z.unknown().optional(),
 })
 /** Kept on the job. */
 const Ref = z.object({ url: z.string(), megapixels: z.number() })
