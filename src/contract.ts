@@ -408,8 +408,11 @@ export interface Generator<Request, Output> {
   start(request: Request, call: Call): Promise<Progress<Output>>
   /** Which of the fields marked "where taken" it honours; a request with another one is refused by name. */
   takes?: readonly string[]
-  /** Speech: which formats it makes, where not all. The router makes wav, mp3, opus, flac and pcm of `pcm` or `wav`. */
-  formats?: readonly string[]
+  /**
+   * Speech: which formats it makes, where not all, or what tells it of a model's options. The router makes wav, mp3, opus,
+   * flac and pcm of `pcm` or `wav`.
+   */
+  formats?: readonly string[] | ((options: JsonObject) => readonly string[] | undefined)
   /** Video: the size that pictures must have exactly, where the provider insists on one; the router fits them to it. */
   frame_size?(request: Request): string
   /** Set when `extra` goes on to the provider, which speaks OpenAI's own format; elsewhere unknown fields are refused. */

@@ -75,7 +75,7 @@ export function estimateUsage<Kind extends GeneratorOperation>(
 
 /** The request in the terms that the offer's generator knows: sizes for ratios, a format that it makes. Throws Failure. */
 export function shapedFor<Kind extends GeneratorOperation>(
-  { model, connection, limits }: Pick<Offer, 'model' | 'connection' | 'limits'>,
+  { model, connection, limits, options }: Pick<Offer, 'model' | 'connection' | 'limits' | 'options'>,
   operation: Kind,
   request: RequestOf<Kind>,
 ): RequestOf<Kind> {
@@ -83,8 +83,9 @@ export function shapedFor<Kind extends GeneratorOperation>(
   if (operation === 'image')
     return pictureFor({ model, limits, takes, takes_extra }, request as ImageRequest) as RequestOf<Kind>
   if (operation === 'video') return filmFor({ model, limits, takes }, request as VideoRequest) as RequestOf<Kind>
-  if (operation === 'speech') return speechFor({ model, formats }, request as SpeechRequest) as RequestOf<Kind>
-  return request
+  if (operation !== 'speech') return request
+  const speaker = { model, formats: typeof formats === 'function' ? formats(options) : formats }
+  return speechFor(speaker, request as SpeechRequest) as RequestOf<Kind>
 }
 
 /** Fields that the contract marks "where taken". */
