@@ -533,6 +533,8 @@ export interface ProviderDefinition<Settings extends z.ZodObject = z.ZodObject> 
    * without it. Where the rest of the entry matters, a function of it.
    */
   options?: z.ZodType<JsonObject> | ((entry: PricedEntry) => z.ZodType<JsonObject>)
+  /** How many looks at work under way it bears in a second, by all routers of a site together; 20 if absent. */
+  polls_per_second?: number
   /** Called once; must not touch the network. */
   connect(settings: z.infer<Settings>, tools: Tools): Connection
 }

@@ -55,6 +55,8 @@ export interface Registry {
   connection(provider: string): Connection | undefined
   /** `host` or `host:port` of the provider's own addresses, as configured; none of one that is off or unknown. */
   hosts(provider: string): readonly string[]
+  /** Undefined where its adapter does not say. */
+  pollsPerSecond(provider: string): number | undefined
 }
 
 export type { Fault } from './pricing/fault.ts'
@@ -107,6 +109,7 @@ export async function buildRegistry(options: RegistryOptions): Promise<Registry>
     warnings: Object.freeze([...found.warnings, ...warningsOf(states, prices, now)]),
     connection: (provider: string) => connections.get(provider),
     hosts: (provider: string) => providers.find(({ id }) => id === provider)?.hosts ?? [],
+    pollsPerSecond: (provider: string) => providers.find(({ id }) => id === provider)?.definition.polls_per_second,
   })
 }
 

@@ -133,6 +133,7 @@ const moduleSchema = z.object({
           'must be a schema of zod, or a function that makes one',
         )
         .optional(),
+      polls_per_second: z.number('must be a number').positive('must be more than 0').optional(),
       connect: z.custom<unknown>((value) => typeof value === 'function', 'must be a function'),
     },
     'there is no default export of a provider',
