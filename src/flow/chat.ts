@@ -46,6 +46,7 @@ export interface ChatRun extends Chat {
   /** Told the first bytes of a stream, which name the answer. */
   begun?: (job: JobRecord, first: Uint8Array) => void
   echo?: JsonObject
+  webhook_url?: string
 }
 
 export interface ChatJson {
@@ -126,6 +127,7 @@ async function open(services: Services, caller: Caller, run: ChatRun): Promise<W
     request_id: run.request_id,
     ...(run.opened && { opened: run.opened }),
     ...(run.echo && { echo: run.echo }),
+    ...(run.webhook_url !== undefined && { webhook_url: run.webhook_url }),
   })
   start(services, work)
   return work

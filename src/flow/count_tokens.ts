@@ -26,6 +26,7 @@ export async function countInputTokens(
   const connection = connections.find(({ protocol, count_input }) => protocol === front.protocol && count_input)
   if (!offer || !connection?.count_input) return { tokens: countHere(body), source: 'counted' }
   const { upstream, options } = offer
+  const asked = front.withoutForeign?.(body, upstream) ?? body
   const call: Call = { job: id, upstream, options, signal: gone, log: services.log, ...(headers && { headers }) }
-  return { tokens: await connection.count_input({ ...body, model: offer.upstream }, call), source: 'reported' }
+  return { tokens: await connection.count_input({ ...asked, model: upstream }, call), source: 'reported' }
 }

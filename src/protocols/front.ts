@@ -92,6 +92,11 @@ export interface ChatFront extends Partial<PassThrough> {
   facts(body: JsonObject): ChatFacts
   /** The request in canonical form. Throws WireError, also for what cannot be said in another protocol. */
   toCanonical(body: JsonObject): ChatRequest
+  /**
+   * A body without what a provider of this format would refuse: thoughts and signatures of other vendors' models, ids of
+   * ours. `toProvider` sees to it itself.
+   */
+  withoutForeign?(body: JsonObject, upstream: string): JsonObject
   /** Tokens of the input, from above. */
   inputUpperBound(body: JsonObject): Meters
   encoder(body: JsonObject, head: AnswerHead): StreamEncoder

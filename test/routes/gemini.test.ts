@@ -349,11 +349,19 @@ describe('a provider that speaks Google’s format', () => {
       })
     })
     expect(cost).toBe(COST)
-    expect(message).toMatchObject({ content: 'So:', reasoning_content: 'hm', tool_calls: [{ id: 'c1' }] })
-    if (!message) throw new Error('no answer')
+    const id = expect.stringMatching(/^c1_signed_/)
+    expect(message).toMatchObject({ content: 'So:', reasoning_content: 'hm', tool_calls: [{ id }] })
+    const given = message?.tool_calls?.[0]
+    if (given?.type !== 'function') throw new Error('no call')
+    // As clients give it back that know nothing of extra_content.
+    const kept = {
+      role: 'assistant' as const,
+      content: 'So:',
+      tool_calls: [{ id: given.id, type: given.type, function: given.function }],
+    }
     google.answer = sse(STREAM)
-    const result = { role: 'tool' as const, tool_call_id: 'c1', content: 'sunny' }
-    await official.chat.completions.create({ model: 'gemini-2.5-flash', messages: [asked, message, result], tools })
+    const result = { role: 'tool' as const, tool_call_id: given.id, content: 'sunny' }
+    await official.chat.completions.create({ model: 'gemini-2.5-flash', messages: [asked, kept, result], tools })
     expect(JSON.parse(String(google.seen.at(-1)?.body)).contents).toEqual([
       { role: 'user', parts: [{ text: 'Weather?' }] },
       { role: 'model', parts: [{ text: 'So:' }, call] },

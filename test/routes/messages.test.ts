@@ -388,6 +388,16 @@ describe('on Anthropic', () => {
     expect(JSON.parse(stub.seen[0]?.body.toString() ?? '').model).toBe('claude-sonnet-5')
   })
 
+  it('counts without the thoughts of other vendors’ models, as it would answer without them', async () => {
+    stub.answer = json({ input_tokens: 7 })
+    const words = [{ type: 'text' as const, text: 'Yes.' }]
+    const foreign = { type: 'thinking' as const, thinking: 'By Google.', signature: 'google:CiQB' }
+    const question = { role: 'user' as const, content: 'Hello' }
+    const answered = { role: 'assistant' as const, content: [foreign, ...words] }
+    await client.messages.countTokens({ model, messages: [question, answered, question] })
+    expect(JSON.parse(stub.seen[0]?.body.toString() ?? '').messages[1]).toEqual({ role: 'assistant', content: words })
+  })
+
   it('refuses what has no price: fast service, service in one country', async () => {
     for (const more of [{ speed: 'fast' }, { inference_geo: 'us' }]) {
       const response = await post('/v1/messages', { ...asked(model), ...more })

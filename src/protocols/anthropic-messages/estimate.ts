@@ -1,6 +1,7 @@
 // How many tokens a request in Anthropic's format can be at most, before anybody has counted them; and a fair count where
 // a number is asked for and the provider has none. Pure.
 import type { Meters } from '../../contract.ts'
+import { withPlainId } from '../call_ids.ts'
 import { isRecord, record } from '../lenient.ts'
 import { isOwnTool } from './schema.ts'
 
@@ -87,7 +88,10 @@ function weigh(weights: Weights, value: unknown): number {
   if (value.type === 'container_upload') return weights.unseen
   // Names of members count from above only: `type` and its like are no words of the prompt.
   const names = weights === MOST ? Object.keys(value).join('').length : 0
-  return Object.values(value).reduce<number>((total, each) => total + weigh(weights, each), names)
+  return Object.entries(value).reduce<number>(
+    (total, [name, each]) => total + weigh(weights, withPlainId(name, each)),
+    names,
+  )
 }
 
 function weighDocument(weights: Weights, { source, title, context }: Record<string, unknown>): number {

@@ -31,6 +31,8 @@ export const anthropicMessagesFront: ChatFront = {
   toCanonical,
   inputUpperBound,
 
+  withoutForeign: (body) => ({ ...body, messages: withoutForeign(body.messages) }),
+
   // The limit is the caller's own, where it set one that the model can keep.
   toProvider: (body, { upstream, output_limit }) => ({
     ...body,

@@ -1,5 +1,6 @@
 // The turns of a request in Anthropic's format in canonical form: text, pictures, documents, thoughts, tool calls, results.
 import type { CacheMark, ChatMessage, ContentPart, JsonObject } from '../../contract.ts'
+import { plainId, readCallId } from '../call_ids.ts'
 import { WireError } from '../wire_error.ts'
 import { type BodyMessage, isKnownBlock, type KnownBlock, type MessagesBody } from './schema.ts'
 
@@ -42,13 +43,13 @@ function readBlock(block: KnownBlock, param: string): ContentPart[] {
       return [{ type: 'reasoning', text: '', encrypted: block.data }]
     case 'tool_use': {
       const { id, name, input } = block
-      return [{ type: 'tool_call', id, kind: 'function', name, arguments: JSON.stringify(input) }]
+      return [{ type: 'tool_call', ...readCallId(id), kind: 'function', name, arguments: JSON.stringify(input) }]
     }
     case 'tool_result':
       return [
         {
           type: 'tool_result',
-          call_id: block.tool_use_id,
+          call_id: plainId(block.tool_use_id),
           content: readContent(block.content ?? '', `${param}.content`),
           ...(block.is_error ? { is_error: true } : {}),
           ...cacheOf(block),

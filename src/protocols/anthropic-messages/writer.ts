@@ -1,5 +1,6 @@
 // Canonical events as Anthropic's events, block after block in the order and with the fields that its clients expect.
 import type { ChatEvent, FinishReason, JsonObject, ToolCall, Usage } from '../../contract.ts'
+import { signedId } from '../call_ids.ts'
 import type { AnswerHead } from '../front.ts'
 import { isRecord } from '../lenient.ts'
 import { stopReason } from './parts.ts'
@@ -141,7 +142,8 @@ export class MessageWriter {
     const events: WireEvent[] = []
     for (const [index, call] of this.#waiting) {
       this.#waiting.delete(index)
-      const { id = `toolu_${index}`, name = '', arguments: words = '' } = call
+      const { name = '', arguments: words = '' } = call
+      const id = signedId(call.id ?? `toolu_${index}`, call.signature)
       const open = { kind: 'tool' as const, call: index, input: words }
       events.push(...this.#start(open, { type: 'tool_use', id, name, input: {} }))
       if (words) events.push(this.#delta({ type: 'input_json_delta', partial_json: words }))

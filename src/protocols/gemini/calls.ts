@@ -1,6 +1,7 @@
 // Calls of tools come in pieces elsewhere and whole in Google's format: kept here until their answer ends.
 import { type ChatEvent, type FinishReason, type JsonObject, ProviderError, type ToolCall } from '../../contract.ts'
 import { isRecord } from '../lenient.ts'
+import { writeSignature } from './parts.ts'
 
 export class CallBuffer {
   #calls = new Map<number, Map<number, ToolCall>>()
@@ -24,7 +25,12 @@ export class CallBuffer {
       if (!args && reason === 'length') return []
       if (!args)
         throw new ProviderError('bad_response', 'The model called a tool with arguments that are not a JSON object.')
-      return [{ functionCall: { id, name, args }, ...(signature === undefined ? {} : { thoughtSignature: signature }) }]
+      return [
+        {
+          functionCall: { id, name, args },
+          ...(signature === undefined ? {} : { thoughtSignature: writeSignature(signature) }),
+        },
+      ]
     })
   }
 }

@@ -9,6 +9,11 @@ import { settingsOf, toCanonical } from './request.ts'
 import { signedFor } from './signatures.ts'
 import { GeminiTap } from './tap.ts'
 
+const withoutForeign = (body: JsonObject, upstream: string): JsonObject => ({
+  ...body,
+  contents: signedFor(upstream, body.contents),
+})
+
 export const geminiFront: ChatFront = {
   protocol: 'gemini',
 
@@ -26,10 +31,12 @@ export const geminiFront: ChatFront = {
   toCanonical,
   inputUpperBound,
 
+  withoutForeign,
+
   toProvider(body, { upstream, output_limit }) {
     const settings = settingsOf(body)
     const limited: JsonObject = { ...settings, maxOutputTokens: settings.maxOutputTokens ?? output_limit }
-    return { ...body, model: upstream, generationConfig: limited, contents: signedFor(upstream, body.contents) }
+    return { ...withoutForeign(body, upstream), model: upstream, generationConfig: limited }
   },
 
   tap: (_body, provider) => new GeminiTap(provider),

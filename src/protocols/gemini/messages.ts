@@ -3,7 +3,9 @@ import type { ChatMessage, ContentPart, Json, JsonObject } from '../../contract.
 import { readAddress, readBase64 } from '../address.ts'
 import { isRecord } from '../lenient.ts'
 import { WireError } from '../wire_error.ts'
+import { readSignature } from './parts.ts'
 import type { BodyContent, BodyPart } from './schema.ts'
+import { NO_SIGNATURE } from './signatures.ts'
 
 /** Throws WireError for what only Google's models can read. */
 export function readContents(system: BodyContent | null | undefined, contents: BodyContent[]): ChatMessage[] {
@@ -67,7 +69,7 @@ function readPart(part: BodyPart, param: string, calls: Calls): ContentPart[] {
       'unsupported_value',
     )
   }
-  const signed = part.thoughtSignature ? { signature: part.thoughtSignature } : {}
+  const signed = signatureOf(part)
   if (part.functionCall) {
     const { id, name, args } = part.functionCall
     const call = { id: calls.begin(id, name), kind: 'function' as const, name, arguments: JSON.stringify(args ?? {}) }
@@ -86,6 +88,9 @@ function readPart(part: BodyPart, param: string, calls: Calls): ContentPart[] {
   if (part.thought) return [{ type: 'reasoning', text: part.text ?? '', ...signed }]
   return part.text ? [{ type: 'text', text: part.text }] : []
 }
+
+const signatureOf = ({ thoughtSignature: signature }: BodyPart): { signature?: string } =>
+  signature && signature !== NO_SIGNATURE ? { signature: readSignature(signature) } : {}
 
 type Media = Extract<ContentPart, { type: 'image' }>['image']
 

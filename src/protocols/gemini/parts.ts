@@ -41,6 +41,17 @@ export const GOOGLE_REASONS: Record<FinishReason, string> = {
  */
 const MARK = 'google:'
 export const markSignature = (signature: string): string => MARK + signature
+/** In Google's own format it is the other way round: signatures of others are marked, in letters that base64 has too. */
+const FOREIGN = 'Foreign0'
+export const isForeign = (signature: unknown): boolean => typeof signature === 'string' && signature.startsWith(FOREIGN)
+
+/** A signature as callers of this format get it. */
+export const writeSignature = (signature: string): string => googleSignature(signature) ?? FOREIGN + signature
+
+/** One that a caller of this format gave back. */
+export const readSignature = (signature: string): string =>
+  isForeign(signature) ? signature.slice(FOREIGN.length) : markSignature(signature)
+
 /** Undefined for a signature of somebody else's. */
 export const googleSignature = (signature: string | undefined): string | undefined =>
   signature?.startsWith(MARK) ? signature.slice(MARK.length) : undefined
@@ -56,7 +67,7 @@ export function partOf(event: ChatEvent): JsonObject | undefined {
       return {
         text: event.text ?? '',
         thought: true,
-        ...(event.signature === undefined ? {} : { thoughtSignature: event.signature }),
+        ...(event.signature === undefined ? {} : { thoughtSignature: writeSignature(event.signature) }),
       }
     case 'image':
       return event.image.type === 'url'

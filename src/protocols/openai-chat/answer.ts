@@ -8,6 +8,7 @@ import {
   type ToolCall,
   type Usage,
 } from '../../contract.ts'
+import { signedId } from '../call_ids.ts'
 import { isRecord } from '../lenient.ts'
 import { readEvents } from '../sse.ts'
 import { streamError } from '../status.ts'
@@ -164,10 +165,10 @@ function encodeChoice(index: number, message: Message) {
   } satisfies JsonObject
 }
 
-const encodeCall = ({ id, kind, name, arguments: words, signature }: ToolCall): JsonObject =>
-  kind === 'custom'
-    ? { id, type: 'custom', custom: { name, input: words }, ...signed(signature) }
-    : { id, type: 'function', function: { name, arguments: words }, ...signed(signature) }
+function encodeCall({ id, kind, name, arguments: words, signature }: ToolCall): JsonObject {
+  const named = kind === 'custom' ? { custom: { name, input: words } } : { function: { name, arguments: words } }
+  return { id: signedId(id, signature), type: kind, ...named, ...signed(signature) }
+}
 
 export interface ReadAnswer {
   usage?: Usage

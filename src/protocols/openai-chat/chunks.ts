@@ -1,5 +1,6 @@
 // Canonical events as OpenAI's chat chunks, in the order and with the fields that its clients expect.
 import type { ChatEvent, Json, JsonObject, ToolCall, Usage } from '../../contract.ts'
+import { signedId } from '../call_ids.ts'
 import { type AnswerHead, audioOf, citationOf, FINISH_REASONS, imageOf, signed } from './parts.ts'
 import { withCost, writeUsage } from './usage.ts'
 
@@ -72,7 +73,8 @@ export class ChunkEncoder {
     const words = kind === 'custom' ? { input: call.arguments ?? '' } : { arguments: call.arguments ?? '' }
     if (known) return { index, [kind]: words }
     const named = { name: call.name ?? '', ...words }
-    return { index, id: call.id ?? `call_${index}`, type: kind, [kind]: named, ...signed(call.signature) }
+    const id = signedId(call.id ?? `call_${index}`, call.signature)
+    return { index, id, type: kind, [kind]: named, ...signed(call.signature) }
   }
 }
 

@@ -1,5 +1,6 @@
 // How many tokens a chat request can be at most, before anybody has counted them. Pure; it errs upwards only.
 import type { Meters, Usage } from '../../contract.ts'
+import { withPlainId } from '../call_ids.ts'
 import { isRecord } from '../lenient.ts'
 
 /** Every vendor's tokens are at least a byte each; roles and separators cost a few more. */
@@ -66,7 +67,7 @@ function addValue(bound: Bound, value: unknown, model: string): void {
   else if (isRecord(value) && !addMedia(bound, value, model)) {
     for (const [name, member] of Object.entries(value)) {
       bound.text += name.length
-      addValue(bound, member, model)
+      addValue(bound, withPlainId(name, member), model)
     }
   }
 }

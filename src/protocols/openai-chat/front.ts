@@ -4,6 +4,7 @@ import type { AnswerHead, ChatFront } from '../front.ts'
 import { collect, encodeAnswer, errorChunk, readAnswer, readStream } from './answer.ts'
 import { ChunkEncoder } from './chunks.ts'
 import { inputUpperBound } from './estimate.ts'
+import { withPlainIds } from './plain_ids.ts'
 import { toCanonical } from './request.ts'
 import { ChatTap } from './tap.ts'
 
@@ -20,6 +21,11 @@ function outputLimit(body: JsonObject): { tokens: number; param: string } | unde
       return typeof tokens === 'number' ? [{ tokens, param }] : []
     })
     .sort((one, other) => other.tokens - one.tokens)[0]
+}
+
+function withoutForeign(body: JsonObject): JsonObject {
+  const messages = withPlainIds(body.messages)
+  return messages === undefined || messages === body.messages ? body : { ...body, messages }
 }
 
 export const openaiChatFront: ChatFront = {
@@ -39,8 +45,10 @@ export const openaiChatFront: ChatFront = {
   toCanonical,
   inputUpperBound,
 
+  withoutForeign,
+
   toProvider(body, { upstream, output_limit, limit_field = 'max_tokens' }) {
-    const sent: JsonObject = { ...body, model: upstream }
+    const sent: JsonObject = { ...withoutForeign(body), model: upstream }
     if (typeof (body.max_completion_tokens ?? body.max_tokens) !== 'number') sent[limit_field] = output_limit
     // Usage is always asked for upstream, and shown only to a caller who asked.
     if (body.stream === true)

@@ -1,6 +1,7 @@
 // The messages of a caller's chat request in canonical form: text, pictures, sound, documents, tool calls and results.
 import type { ChatMessage, ContentPart, ToolCall } from '../../contract.ts'
 import { readAddress, readBase64 } from '../address.ts'
+import { plainId, readCallId } from '../call_ids.ts'
 import { WireError } from '../wire_error.ts'
 import { signatureOf } from './parts.ts'
 import type { BodyMessage } from './schema.ts'
@@ -15,7 +16,7 @@ export function readMessage(message: BodyMessage, param: string): ChatMessage {
         content: [
           {
             type: 'tool_result',
-            call_id: message.tool_call_id,
+            call_id: plainId(message.tool_call_id),
             content: readContent(message.content, `${param}.content`),
           },
         ],
@@ -51,11 +52,12 @@ function readAssistant(message: Extract<BodyMessage, { role: 'assistant' }>, par
 }
 
 function readToolCall(call: BodyToolCall, param: string): ToolCall {
+  const signed = readCallId(call.id)
   if (call.function) {
     const { name, arguments: words } = call.function
-    return { id: call.id, kind: 'function', name, arguments: words, ...signatureOf(call) }
+    return { ...signed, kind: 'function', name, arguments: words, ...signatureOf(call) }
   }
-  if (call.custom) return { id: call.id, kind: 'custom', name: call.custom.name, arguments: call.custom.input }
+  if (call.custom) return { ...signed, kind: 'custom', name: call.custom.name, arguments: call.custom.input }
   throw new WireError(`Missing required parameter: '${param}.function'.`, param, 'missing_required_parameter')
 }
 type BodyToolCall = NonNullable<Extract<BodyMessage, { role: 'assistant' }>['tool_calls']>[number]

@@ -12,7 +12,7 @@ import {
 } from '../../contract.ts'
 import { addressOf } from '../address.ts'
 import { effortFor } from '../effort.ts'
-import { writeSealed } from './sealed.ts'
+import { OPENAI_SEAL, writeSealed } from './sealed.ts'
 
 /** The request body without `stream`. Nothing is kept at the provider: the conversation is the caller's. */
 export function encodeRequest(request: ChatRequest, upstream: string): JsonObject {
@@ -89,7 +89,8 @@ function encodeItem(part: ContentPart, custom: Set<string>): JsonObject[] | unde
   }
   if (part.type !== 'reasoning') return undefined
   const { encrypted, text, id } = part
-  if (encrypted === undefined) return []
+  // Sealed by another vendor: refused here.
+  if (encrypted === undefined || !OPENAI_SEAL.test(encrypted)) return []
   const summary = text ? [{ type: 'summary_text', text }] : []
   return [{ type: 'reasoning', ...(id ? { id } : {}), summary, encrypted_content: writeSealed({ encrypted }) ?? null }]
 }

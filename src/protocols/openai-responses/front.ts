@@ -12,6 +12,12 @@ import { ResponseTap } from './tap.ts'
 /** What the router sees to itself: a provider is told neither. The items of the earlier response are in `input`. */
 const OURS = ['background', 'previous_response_id'] as const
 
+function withoutForeign(body: JsonObject): JsonObject {
+  const { input, ...sent } = body
+  for (const name of OURS) delete sent[name]
+  return input === undefined ? sent : { ...sent, input: withoutOwnIds(input) ?? null }
+}
+
 export const openaiResponsesFront: ChatFront = {
   protocol: 'openai-responses',
 
@@ -29,11 +35,11 @@ export const openaiResponsesFront: ChatFront = {
   toCanonical,
   inputUpperBound,
 
+  withoutForeign,
+
   toProvider(body, { upstream, output_limit }) {
-    const sent: JsonObject = { ...body, model: upstream, max_output_tokens: body.max_output_tokens ?? output_limit }
-    for (const name of OURS) delete sent[name]
-    if (body.input !== undefined) sent.input = withoutOwnIds(body.input) ?? null
-    return sent
+    const max_output_tokens = body.max_output_tokens ?? output_limit
+    return { ...withoutForeign(body), model: upstream, max_output_tokens }
   },
 
   tap: (body, provider) => new ResponseTap(provider, (response) => present(response, body)),

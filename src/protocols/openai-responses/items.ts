@@ -1,6 +1,7 @@
 // The input items of a caller's response request in canonical form: messages, calls and results of tools, reasoning.
 import type { ChatMessage, ContentPart } from '../../contract.ts'
 import { readAddress, readBase64 } from '../address.ts'
+import { plainId, readCallId } from '../call_ids.ts'
 import { WireError } from '../wire_error.ts'
 import {
   type BodyContent,
@@ -39,7 +40,7 @@ function readItem(item: Exclude<BodyItem, { type: 'additional_tools' }>, param: 
     case 'function_call_output':
     case 'custom_tool_call_output': {
       const content = readContent(item.output, `${param}.output`)
-      return { role: 'tool', content: [{ type: 'tool_result', call_id: item.call_id, content }] }
+      return { role: 'tool', content: [{ type: 'tool_result', call_id: plainId(item.call_id), content }] }
     }
     case 'reasoning':
       return { role: 'assistant', content: readReasoning(item) }
@@ -49,10 +50,10 @@ function readItem(item: Exclude<BodyItem, { type: 'additional_tools' }>, param: 
 }
 
 function readCall(item: Extract<BodyItem, { type: 'function_call' | 'custom_tool_call' }>): ContentPart {
-  const { call_id: id, name, namespace } = item
+  const { call_id, name, namespace } = item
   return {
     type: 'tool_call',
-    id,
+    ...readCallId(call_id),
     kind: item.type === 'custom_tool_call' ? 'custom' : 'function',
     name,
     ...(namespace ? { namespace } : {}),

@@ -3,6 +3,9 @@
 
 const SIGNATURE = 'signature:'
 
+/** OpenAI's own ciphertexts are Fernet tokens, which all begin so. */
+export const OPENAI_SEAL = /^gAAA/
+
 export function readSealed(content: string | null | undefined): { encrypted?: string; signature?: string } {
   if (!content) return {}
   return content.startsWith(SIGNATURE) ? { signature: content.slice(SIGNATURE.length) } : { encrypted: content }

@@ -9,6 +9,7 @@ import {
   type ToolCall,
 } from '../../contract.ts'
 import { base64Of } from '../address.ts'
+import { signedId } from '../call_ids.ts'
 import { isRecord } from '../lenient.ts'
 import { statusOf } from './response.ts'
 import type { BodyTool } from './schema.ts'
@@ -194,7 +195,7 @@ export class OutputWriter {
       type: custom ? 'custom_tool_call' : 'function_call',
       status: 'in_progress',
       [custom ? 'input' : 'arguments']: '',
-      call_id: call.id ?? `call_${this.#id}${number}`,
+      call_id: signedId(call.id ?? `call_${this.#id}${number}`, call.signature),
       name,
       ...(namespace === undefined ? {} : { namespace }),
     }

@@ -167,8 +167,15 @@ describe('in canonical form', () => {
         {
           role: 'assistant',
           content: [
-            { type: 'reasoning', text: 'hm', signature: 's1' },
-            { type: 'tool_call', id: 'call_1', kind: 'function', name: 'f', arguments: '{"a":1}', signature: 's2' },
+            { type: 'reasoning', text: 'hm', signature: 'google:s1' },
+            {
+              type: 'tool_call',
+              id: 'call_1',
+              kind: 'function',
+              name: 'f',
+              arguments: '{"a":1}',
+              signature: 'google:s2',
+            },
             { type: 'tool_call', id: 'c2', kind: 'function', name: 'f', arguments: '{}' },
           ],
         },
@@ -212,7 +219,7 @@ describe('in canonical form', () => {
     ]
     const { messages } = canonical({ contents: [...contents, { role: 'model', parts }, ...contents] })
     expect(messages[1]?.content).toEqual([
-      { type: 'reasoning', text: 'I look.', signature: 's1' },
+      { type: 'reasoning', text: 'I look.', signature: 'google:s1' },
       { type: 'reasoning', text: 'Again.' },
       { type: 'text', text: 'Rain.' },
     ])

@@ -181,7 +181,7 @@ describe('as events', () => {
 describe('from events', () => {
   const events: ChatEvent[] = [
     { type: 'reasoning', choice: 0, text: 'h' },
-    { type: 'reasoning', choice: 0, text: 'm', signature: 's' },
+    { type: 'reasoning', choice: 0, text: 'm', signature: 'google:s' },
     { type: 'text', choice: 0, text: 'Hel' },
     { type: 'text', choice: 0, text: 'lo' },
     { type: 'tool_call', choice: 0, index: 0, call: { id: 'c', kind: 'function', name: 'f', arguments: '{"a"' } },
