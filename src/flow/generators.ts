@@ -188,8 +188,10 @@ export function defaultSeconds(services: Services, model: string): number {
 /** The limits of a price file: refused here, before any hold. */
 function checkLimits({ model, limits }: Offer, request: object): void {
   const { n, seconds, size, quality, resolution, aspect_ratio, input, references } = request as Record<string, unknown>
+  // A film changed into another is as long as it is.
+  const is_remix = (request as Partial<VideoRequest>).change?.mode === 'remix'
   for (const [param, asked, allowed] of [
-    ['seconds', seconds, limits.seconds],
+    ['seconds', is_remix ? undefined : seconds, limits.seconds],
     ['size', size, limits.size],
     ['quality', quality, limits.quality],
     ['resolution', resolution, limits.resolution],

@@ -25,7 +25,7 @@ export function jobView(job: JobRecord, addressOf = (index: number) => outputPat
     created_at: seconds(job.created_at),
     started_at: seconds(job.started_at),
     completed_at: seconds(job.completed_at),
-    expires_at: seconds(job.expires_at),
+    expires_at: expiresAt(job),
     deleted_at: seconds(job.deleted_at),
     outputs: job.outputs.map((output, index) => outputView(output, addressOf(index))),
     error: job.error as Json,
@@ -75,5 +75,9 @@ function billingView({ state, hold, cost, lines, nonce, decision }: JobRecord): 
     lines,
   }
 }
+
+/** Told on when it is past as well, where the job remembers it. */
+export const expiresAt = ({ expires_at, echo }: JobRecord): number | null =>
+  seconds(expires_at) ?? (typeof echo.expired_at === 'number' ? echo.expired_at : null)
 
 export const seconds = (at: Date | null | undefined): number | null => (at ? Math.floor(at.getTime() / 1000) : null)

@@ -1,6 +1,6 @@
 // What an owner does with jobs: look, list, wait, cancel, delete. Another account's job is as good as none.
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Operation } from '../contract.ts'
+import type { JsonObject, Operation } from '../contract.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import { Failure } from './failure.ts'
 import { isGeneratorOperation } from './generators.ts'
@@ -124,10 +124,22 @@ export async function eraseContent(
   await store.jobs.updateOne(
     { _id: job._id },
     {
-      $set: { outputs: job.outputs.map((output) => ({ ...output, key: null })), echo: {}, request: null, ...more },
+      $set: {
+        outputs: job.outputs.map((output) => ({ ...output, key: null })),
+        echo: more.deleted_at ? {} : withoutContent(job),
+        request: null,
+        ...more,
+      },
       $unset: { expires_at: '' },
     },
   )
+}
+
+/** What may still be told of a film when its words and files are gone: its shape, and when that was. */
+function withoutContent({ operation, echo, expires_at }: JobRecord): JsonObject {
+  if (operation !== 'video') return {}
+  const facts = Object.entries(echo).filter(([name]) => name !== 'prompt')
+  return { ...Object.fromEntries(facts), ...(expires_at && { expired_at: Math.floor(expires_at.getTime() / 1000) }) }
 }
 
 /** Each change of a job until its end, the present state first: what a watcher is shown. */

@@ -2,7 +2,7 @@
 import type { JsonObject, Usage } from '../contract.ts'
 import { formatUsd, jsonUsd } from '../ledger/money.ts'
 import type { JobRecord } from '../store/jobs.ts'
-import { type JobStatus, jobStatus, seconds } from './job_view.ts'
+import { expiresAt, type JobStatus, jobStatus, seconds } from './job_view.ts'
 
 /** The format has no word for the other ends of a job: they are failures with a code. */
 const STATUS: Record<JobStatus, 'queued' | 'in_progress' | 'completed' | 'failed'> = {
@@ -25,7 +25,7 @@ export function videoView(job: JobRecord): Record<string, unknown> {
     progress: status === 'completed' ? 100 : job.percent,
     created_at: seconds(job.created_at),
     completed_at: status === 'completed' ? seconds(job.completed_at) : null,
-    expires_at: seconds(job.expires_at),
+    expires_at: expiresAt(job),
     error: STATUS[status] === 'failed' ? errorOf(job, status) : null,
     prompt,
     remixed_from_video_id: remixed_from,

@@ -49,7 +49,8 @@ export function filesByField<Field extends string>(
   const names = Object.keys(most) as Field[]
   const stray = files.find(({ field }) => !names.includes(field as Field))
   if (stray) {
-    const message = `'${stray.field.slice(0, 100)}' takes no file here; files go under ${names.join(', ')}.`
+    const where = names.length > 0 ? `files go under ${names.join(', ')}` : 'leave the file out'
+    const message = `'${stray.field.slice(0, 100)}' takes no file here; ${where}.`
     throw new RequestError(400, 'unknown_parameter', message, stray.field.slice(0, 100))
   }
   const entries = names.map((name) => {

@@ -1,29 +1,43 @@
 // /v1/videos in OpenAI's shape: a video is a job, and its id the job's. Always asynchronous.
 import { z } from 'zod'
+import type { Asset, VideoRequest } from '../contract.ts'
 import { Failure } from '../flow/failure.ts'
+import { filmOf, findVideo, keptOutput, planChange } from '../flow/film_change.ts'
 import { defaultSeconds } from '../flow/generators.ts'
-import { deleteJob, findJob, listJobs } from '../flow/jobs.ts'
+import { deleteJob, listJobs } from '../flow/jobs.ts'
 import type { Services } from '../flow/services.ts'
-import { submitGeneration } from '../flow/submit.ts'
+import { type Submission, submitGeneration } from '../flow/submit.ts'
 import { takeUpload } from '../flow/uploads.ts'
 import { videoPollMs, videoView } from '../flow/video_view.ts'
 import { clientSignal } from '../http/abort.ts'
 import type { ApiRouter, Context, RouteContext } from '../http/context.ts'
 import { sendFile } from '../http/download.ts'
-import { readVideoRequest } from '../protocols/openai-media/video_request.ts'
+import {
+  REFERENCES_MAX,
+  readChange,
+  readExtend,
+  readRemix,
+  readVideoRequest,
+  VIDEO_FORM,
+  type VideoChange,
+  type VideoPictures,
+} from '../protocols/openai-media/video_request.ts'
 import { accepted, nameJob, prefersAsync } from './answer.ts'
-import { readBody } from './body.ts'
+import type { Extensions } from './extensions.ts'
 import { listOf, pageQuery, readQuery } from './list.ts'
 import { filesByField, readMediaBody } from './media_body.ts'
 
-const REFERENCE_BYTES_MAX = 50 * 2 ** 20
+const PICTURE_BYTES_MAX = 50 * 2 ** 20
 
 const listQuery = z.strictObject(pageQuery)
 const contentQuery = z.strictObject({ variant: z.enum(['video', 'thumbnail', 'spritesheet']).default('video') })
-const remixBody = z.strictObject({ prompt: z.string().min(1).max(32_000) })
 
 export function videoRoutes(router: ApiRouter, services: Services): void {
   router.post('/v1/videos', (context) => create(services, context))
+  router.post('/v1/videos/edits', (context) => changeNamed(services, context, 'remix'))
+  router.post('/v1/videos/extensions', (context) => changeNamed(services, context, 'extend'))
+  router.post('/v1/videos/characters', noCharacters)
+  router.get('/v1/videos/characters/:id', noCharacters)
   router.get('/v1/videos', async (context) => {
     const { account_id } = context.state.caller
     const filter = { account_id, operation: 'video' as const, ...readQuery(context, listQuery) }
@@ -37,31 +51,79 @@ export function videoRoutes(router: ApiRouter, services: Services): void {
     context.body = { id, object: 'video.deleted', deleted: true }
   })
   router.get('/v1/videos/:id/content', (context) => content(services, context))
-  router.post('/v1/videos/:id/remix', (context) => remix(services, context))
+  router.post('/v1/videos/:id/remix', async (context) => {
+    const { fields, files, extensions } = await readMediaBody(context, services, {})
+    filesByField(files, {})
+    await submitChange(services, context, idOf(context), readRemix(fields), extensions)
+  })
+  router.post('/v1/videos/:id/extend', async (context) => {
+    const { fields, files, extensions } = await readMediaBody(context, services, {})
+    filesByField(files, {})
+    await submitChange(services, context, idOf(context), readExtend(fields), extensions)
+  })
 }
 
-type Job = Awaited<ReturnType<typeof findJob>>
+type Job = Awaited<ReturnType<typeof findVideo>>
+
+const idOf = (context: RouteContext): string => String(context.params.id)
+
+const ownVideo = (services: Services, context: RouteContext) =>
+  findVideo(services, context.state.caller.account_id, idOf(context))
 
 async function create(services: Services, context: Context): Promise<void> {
-  const { fields, files, extensions } = await readMediaBody(context, services, {})
-  const { input_reference: uploaded } = filesByField(files, { input_reference: 1 })
-  const call = readVideoRequest(fields)
-  const reference = uploaded[0] ?? call.reference
-  const upload = { param: 'input_reference', kinds: ['image' as const], max_bytes: REFERENCE_BYTES_MAX }
-  const first_frame = reference && (await takeUpload(reference, { ...upload, signal: clientSignal(context) }))
-  const { seconds = defaultSeconds(services, call.request.model) } = call.request
-  const request = { ...call.request, seconds, ...(first_frame && { first_frame }) }
-  const { prompt, size } = request
-  const {
-    caller,
-    request: { id: request_id },
-  } = context.state
-  const job = await submitGeneration(services, caller, 'video', request, {
+  const { fields, files, extensions } = await readMediaBody(context, services, VIDEO_FORM)
+  const uploaded = filesByField(files, { input_reference: 1, last_frame: 1, references: REFERENCES_MAX })
+  const { request: told, pictures } = readVideoRequest(fields)
+  const taken = await takePictures(
+    {
+      ...pictures,
+      ...(uploaded.input_reference[0] && { input_reference: uploaded.input_reference[0] }),
+      ...(uploaded.last_frame[0] && { last_frame: uploaded.last_frame[0] }),
+      ...(uploaded.references.length > 0 && { references: uploaded.references }),
+    },
+    clientSignal(context),
+  )
+  const { seconds = defaultSeconds(services, told.model) } = told
+  await submit(services, context, { ...told, ...taken, seconds }, extensions)
+}
+
+type FilmPictures = Pick<VideoRequest, 'first_frame' | 'last_frame' | 'references'>
+
+async function takePictures(pictures: VideoPictures, signal: AbortSignal): Promise<FilmPictures> {
+  const take = (asset: Asset, param: string) =>
+    takeUpload(asset, { param, kinds: ['image'], max_bytes: PICTURE_BYTES_MAX, signal })
+  const { input_reference, last_frame, references } = pictures
+  return {
+    ...(input_reference && { first_frame: await take(input_reference, 'input_reference') }),
+    ...(last_frame && { last_frame: await take(last_frame, 'last_frame') }),
+    ...(references && { references: await Promise.all(references.map((each) => take(each, 'references'))) }),
+  }
+}
+
+async function submit(
+  services: Services,
+  context: Context,
+  request: VideoRequest,
+  extensions: Extensions,
+  more: { endpoint?: string; remixed_from?: string } = {},
+): Promise<void> {
+  const { endpoint = 'videos', remixed_from } = more
+  const { prompt, seconds, size, aspect_ratio, resolution, audio } = request
+  const submission: Submission = {
     ...extensions,
-    endpoint: 'videos',
-    request_id,
-    echo: { prompt, seconds, ...(size !== undefined && { size }) },
-  })
+    endpoint,
+    request_id: context.state.request.id,
+    echo: {
+      prompt,
+      seconds,
+      ...(size !== undefined && { size }),
+      ...(aspect_ratio !== undefined && { aspect_ratio }),
+      ...(resolution !== undefined && { resolution }),
+      ...(audio !== undefined && { audio }),
+      ...(remixed_from !== undefined && { remixed_from }),
+    },
+  }
+  const job = await submitGeneration(services, context.state.caller, 'video', request, submission)
   if (prefersAsync(context)) return accepted(context, job)
   show(context, job)
 }
@@ -72,42 +134,50 @@ function show(context: Context, job: Job): void {
   context.body = videoView(job)
 }
 
-async function ownVideo(services: Services, context: RouteContext): Promise<Job> {
-  const id = String(context.params.id)
-  const job = await findJob(services, context.state.caller.account_id, id)
-  if (job.operation === 'video') return job
-  throw new Failure(404, 'video_not_found', `'${id}' is a job of another kind. GET /v1/jobs/${id} shows it.`, {
-    param: 'id',
-  })
-}
-
 async function content(services: Services, context: RouteContext): Promise<void> {
   const { variant } = readQuery(context, contentQuery)
   const job = await ownVideo(services, context)
-  if (variant !== 'video') {
-    const message = `There is no ${variant} of a video here, only the video itself. Leave 'variant' out.`
-    throw new Failure(400, 'unsupported_parameter', message, { param: 'variant' })
-  }
-  const [file] = job.outputs
-  if (!file) throw noContent(job)
-  if (file.key === null)
-    throw new Failure(404, 'output_expired', 'This video was removed when its time was over.', { param: 'id' })
+  const film = filmOf(job)
+  const file = variant === 'video' ? film : stillOf(job, variant)
   const { key, media_type, bytes, sha256 } = file
-  await sendFile(context, services.storage, key, { media_type, bytes, sha256, filename: `${job._id}.mp4` })
+  const name = variant === 'video' ? job._id : `${job._id}-${variant}`
+  const filename = `${name}.${/^\w+\/(\w+)/.exec(media_type)?.[1] ?? 'bin'}`
+  await sendFile(context, services.storage, key, { media_type, bytes, sha256, filename })
 }
 
-function noContent(job: Job): Failure {
-  if (!job.decision) {
-    const message = 'The video is not finished yet. Wait until its status is completed.'
-    return new Failure(409, 'job_not_finished', message, { param: 'id' })
+function stillOf(job: Job, variant: 'thumbnail' | 'spritesheet') {
+  const still = job.outputs.find(({ role }) => role === variant)
+  if (still) return keptOutput(job, still)
+  const message = `There is no ${variant} of this video: its provider made none, and films are not decoded here.`
+  throw new Failure(404, 'output_not_found', message, { param: 'variant' })
+}
+
+/** The SDK's own roads, which name the film in the body. */
+async function changeNamed(services: Services, context: Context, mode: VideoChange['mode']): Promise<void> {
+  const { fields, files, extensions } = await readMediaBody(context, services, {})
+  if (files.some(({ field }) => field === 'video')) {
+    const message =
+      'Only a video that was made here can be changed: give its id, \'video\': {"id": "job_…"}, not a file.'
+    throw new Failure(400, 'unsupported_parameter', message, { param: 'video' })
   }
-  return new Failure(404, 'output_not_found', 'This video was not made: GET /v1/videos/{id} says why.', { param: 'id' })
+  filesByField(files, {})
+  const { id, change } = readChange(mode, fields)
+  await submitChange(services, context, id, change, extensions)
 }
 
-/** A new film with the same length and size would be no remix: only a provider that knows the old one could change it. */
-async function remix(services: Services, context: RouteContext): Promise<void> {
-  await readBody(context, remixBody)
-  const { model } = await ownVideo(services, context)
-  const message = `The provider of ${model} cannot change a video that is done. Send a new POST /v1/videos with the whole prompt.`
-  throw new Failure(400, 'unsupported_operation', message, { param: 'id' })
+async function submitChange(
+  services: Services,
+  context: Context,
+  id: string,
+  change: VideoChange,
+  extensions: Extensions,
+): Promise<void> {
+  const { load } = await planChange(services, context.state.caller, id, change, extensions.max_cost_usd)
+  const endpoint = change.mode === 'remix' ? 'videos.remix' : 'videos.extend'
+  await submit(services, context, await load(), extensions, { endpoint, remixed_from: id })
+}
+
+function noCharacters(): never {
+  const message = "There are no characters here. Send their pictures as 'references' of POST /v1/videos instead."
+  throw new Failure(400, 'unsupported_operation', message)
 }

@@ -28,10 +28,10 @@ export const picture = (width = 64, height = 48) =>
 /** A film of 3 seconds, 320x180. */
 export async function film(): Promise<Uint8Array> {
   const clips = createClips()
-  const plan = { words: 'a train', seconds: 3, width: 320, height: 180 }
+  const plan = { width: 320, height: 180, scenes: [{ words: 'a train', seconds: 3 }] }
   for (;;) {
-    const file = clips.take(plan)
-    if (file) return file
+    const clip = clips.take(plan)
+    if (clip) return clip.film
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }

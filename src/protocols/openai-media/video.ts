@@ -1,8 +1,9 @@
 // Video over OpenAI's /videos: submitted, polled, downloaded. (OpenAI's own service ended on 2026-09-24; resellers and
 // local servers speak on in its shape.)
-import type { VideoCreateParams } from 'openai/resources/videos'
+import type { VideoCreateParams, VideoExtendParams } from 'openai/resources/videos'
 import { z } from 'zod'
 import {
+  type Asset,
   type Call,
   done,
   failed,
@@ -32,17 +33,35 @@ const Ref = z.object({ id: z.string(), seconds: z.number() })
 
 const POLL_AFTER_MS = 5000
 const DEFAULT_SIZE = '720x1280'
+/** A film does not wait long for its stills. */
+const STILL_TIMEOUT_MS = 20_000
 
 export function openaiVideo(server: MediaServer): Generator<VideoRequest, VideoOutput> {
   const sdk = mediaClient(server)
   const { provider } = server
 
   async function start(request: VideoRequest, call: Call): Promise<Progress<VideoOutput>> {
-    const { prompt, seconds, size, first_frame, extra } = request
+    const { prompt, seconds, size, first_frame, change, extra } = request
+    if (change) return startChange(request, change, call)
     const input_reference = first_frame && (await upload(first_frame, 'first-frame', 'input_reference'))
     const fields = fieldsOf({ model: call.upstream, prompt, seconds: String(seconds), size }, extra)
     const params = { ...fields, ...(input_reference ? { input_reference } : {}) } as unknown as VideoCreateParams
     return look(call, seconds, () => sdk.videos.create(params, callOptions(call)).withResponse())
+  }
+
+  /** A film that the server keeps, named by its id there. */
+  async function startChange(
+    { prompt, seconds }: VideoRequest,
+    { mode, ref }: NonNullable<VideoRequest['change']>,
+    call: Call,
+  ): Promise<Progress<VideoOutput>> {
+    const { id } = Ref.parse(ref)
+    const extension = { prompt, seconds: String(seconds), video: { id } } as VideoExtendParams
+    return look(call, seconds, () =>
+      mode === 'remix'
+        ? sdk.videos.remix(id, { prompt }, callOptions(call)).withResponse()
+        : sdk.videos.extend(extension, callOptions(call)).withResponse(),
+    )
   }
 
   async function poll(ref: Json, call: Call): Promise<Progress<VideoOutput>> {
@@ -77,8 +96,17 @@ export function openaiVideo(server: MediaServer): Generator<VideoRequest, VideoO
     })
     if (data.byteLength === 0) throw badResponse(provider)
     const length = Number(video.seconds)
+    const [thumbnail, spritesheet] = await Promise.all([
+      still(video, 'thumbnail', call),
+      still(video, 'spritesheet', call),
+    ])
     return done(
-      { video: { type: 'bytes', data, media_type }, answer: video as JsonObject },
+      {
+        video: { type: 'bytes', data, media_type },
+        ...(thumbnail && { thumbnail }),
+        ...(spritesheet && { spritesheet }),
+        answer: video as JsonObject,
+      },
       {
         meters: { video_seconds: length > 0 ? length : seconds, videos: 1 },
         ...(video.size ? { attributes: { size: video.size } } : {}),
@@ -87,9 +115,30 @@ export function openaiVideo(server: MediaServer): Generator<VideoRequest, VideoO
     )
   }
 
+  /** Not every server has them: one that answers with an error, or with the film again, has none. */
+  async function still({ id }: Video, variant: 'thumbnail' | 'spritesheet', call: Call): Promise<Asset | undefined> {
+    try {
+      const response = await viaSdk(provider, call, () =>
+        sdk.videos.downloadContent(id, { variant }, { ...callOptions(call), timeout: STILL_TIMEOUT_MS }),
+      )
+      const media_type = response.headers.get('content-type')?.split(';')[0] ?? ''
+      if (media_type.startsWith('image/')) {
+        return { type: 'bytes', data: new Uint8Array(await response.arrayBuffer()), media_type }
+      }
+      await response.body?.cancel()
+    } catch (error) {
+      call.signal.throwIfAborted()
+      const reason = error instanceof Error ? error.message : String(error)
+      call.log.debug({ job: call.job, variant, reason }, 'The server has no such still of the film.')
+    }
+    return undefined
+  }
+
   return {
     takes_extra: true,
-    takes: ['first_frame'],
+    takes: ['first_frame', 'change'],
+    // "The image must match the size of the video" (OpenAI's guide of 2025-10).
+    frame_size: ({ size = DEFAULT_SIZE }) => size,
     start,
     poll,
     /** There is no cancel in this format; deleting is what ends the work where a server allows it. */

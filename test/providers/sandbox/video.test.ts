@@ -1,14 +1,15 @@
 // The sandbox's films: asynchronous, a function of time alone, and real H.264 in MP4.
 import sharp from 'sharp'
 import { describe, expect, test, vi } from 'vitest'
-import { type Clips, createClips } from '../../../providers/sandbox/clips.ts'
+import { type Clip, type Clips, createClips } from '../../../providers/sandbox/clips.ts'
 import { rememberFirstTimes } from '../../../providers/sandbox/orders.ts'
 import { sandboxVideo } from '../../../providers/sandbox/video.ts'
 import { type Asset, ERROR_KINDS, type ErrorKind, type Json, type VideoRequest } from '../../../src/contract.ts'
 import { callFor } from './sandbox.ts'
 
 const film = Buffer.from('a film')
-const readyClips: Clips = { take: () => film }
+const clip: Clip = { film, thumbnail: Buffer.from('a still'), spritesheet: Buffer.from('stills') }
+const readyClips: Clips = { take: () => clip }
 
 /** The generator under a clock of the test's own. */
 function studio(clips: Clips = readyClips) {
@@ -110,7 +111,7 @@ describe('a film', () => {
       .toBuffer()
     const ref = await submit(studio(), { first_frame: { type: 'bytes', data, media_type: 'image/jpeg' } })
     expect(JSON.stringify(ref).length).toBeLessThan(8000)
-    expect(ref).toHaveProperty('first_frame')
+    expect(ref).toHaveProperty('scenes.0.first_frame')
   })
 
   test('begun from a picture shows it', { timeout: 30_000 }, async () => {
@@ -118,9 +119,9 @@ describe('a film', () => {
     const coral = await sharp({ create: { width: 64, height: 36, channels: 3, background: 'coral' } })
       .webp()
       .toBuffer()
-    const plan = { words: 'x', seconds: 4, width: 320, height: 180 }
-    const files = [plan, { ...plan, first_frame: coral.toString('base64') }].map((each) =>
-      vi.waitUntil(() => clips.take(each), { timeout: 25_000 }),
+    const scene = { words: 'x', seconds: 4 }
+    const files = [scene, { ...scene, first_frame: coral.toString('base64') }].map((each) =>
+      vi.waitUntil(() => clips.take({ width: 320, height: 180, scenes: [each] })?.film, { timeout: 25_000 }),
     )
     const [plain, begun] = await Promise.all(files)
     expect(Buffer.from(begun ?? []).equals(Buffer.from(plain ?? []))).toBe(false)
@@ -194,20 +195,20 @@ describe('a request', () => {
 })
 
 describe('encoding', () => {
-  const plan = { words: 'x', seconds: 4, width: 64, height: 64 }
+  const planOf = (words: string) => ({ width: 64, height: 64, scenes: [{ words, seconds: 4 }] })
 
   test('happens once for equal films and one at a time for others', async () => {
     let running = 0
     const encoded: string[] = []
-    const clips = createClips(async ({ words }) => {
+    const clips = createClips(async ({ scenes: [scene] }) => {
       expect(++running).toBe(1)
       await new Promise(setImmediate)
       running--
-      encoded.push(words)
-      return Buffer.from(words)
+      encoded.push(scene?.words ?? '')
+      return clip
     })
-    for (const words of ['a', 'a', 'b', 'a']) clips.take({ ...plan, words })
-    await vi.waitUntil(() => clips.take({ ...plan, words: 'a' }) && clips.take({ ...plan, words: 'b' }))
+    for (const words of ['a', 'a', 'b', 'a']) clips.take(planOf(words))
+    await vi.waitUntil(() => clips.take(planOf('a')) && clips.take(planOf('b')))
     expect(encoded).toEqual(['a', 'b'])
   })
 
@@ -215,7 +216,7 @@ describe('encoding', () => {
     let attempts = 0
     const clips = createClips(async () => {
       if (++attempts === 1) throw new Error('no memory')
-      return film
+      return clip
     })
     const made = studio(clips)
     const ref = await submit(made)
