@@ -17,6 +17,7 @@ import { embeddingRoutes } from './routes/embeddings.ts'
 import { estimateRoutes } from './routes/estimate.ts'
 import { geminiRoutes } from './routes/gemini.ts'
 import { healthRoutes } from './routes/health.ts'
+import { imageThreadRoutes } from './routes/image_threads.ts'
 import { imageRoutes } from './routes/images.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { messageRoutes } from './routes/messages.ts'
@@ -40,6 +41,7 @@ export function makeRouters(services: Services, isReady: () => boolean) {
   embeddingRoutes(forCallers, services)
   moderationRoutes(forCallers, services)
   imageRoutes(forCallers, services)
+  imageThreadRoutes(forCallers, services)
   videoRoutes(forCallers, services)
   audioRoutes(forCallers, services)
   modelRoutes(forCallers, services)

@@ -6,6 +6,7 @@ import type { NanoUsd } from '../ledger/money.ts'
 import type { JobOutput } from '../store/jobs.ts'
 import { type Admitted, admit } from './admit.ts'
 import { attemptOffers, callFor, endAttempt, reasonOf } from './attempts.ts'
+import type { Pictures } from './fan_out.ts'
 import { estimateUsage, type GeneratorOperation, generatorOf, type OutputOf, type RequestOf } from './generators.ts'
 import { keepIfLost } from './keep_late.ts'
 import { type JobPlan, openJob } from './open.ts'
@@ -28,7 +29,7 @@ export const DEADLINE_MS: Record<GeneratorOperation, number> = {
 }
 
 export interface GenerationRun<Kind extends GeneratorOperation>
-  extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo' | 'opened'> {
+  extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo' | 'opened' | 'id'> {
   operation: Kind
   request: RequestOf<Kind>
   max_cost_usd?: string
@@ -71,7 +72,7 @@ export async function openGeneration<Kind extends GeneratorOperation>(
   caller: Caller,
   run: GenerationRun<Kind>,
 ): Promise<Work> {
-  const { operation, request, endpoint, request_id, metadata, echo, opened, max_cost_usd } = run
+  const { operation, request, endpoint, request_id, metadata, echo, opened, max_cost_usd, id } = run
   const admitted = admitGeneration(services, caller, operation, request, max_cost_usd)
   const work = await openJob(services, caller, admitted, {
     operation,
@@ -80,6 +81,7 @@ export async function openGeneration<Kind extends GeneratorOperation>(
     ...(metadata && { metadata }),
     ...(echo && { echo }),
     ...(opened && { opened }),
+    ...(id !== undefined && { id }),
     mode: 'sync',
     deadline_ms: DEADLINE_MS[operation],
   })
@@ -195,7 +197,8 @@ export async function finishGeneration<Kind extends GeneratorOperation>(
   if (operation === 'video') outputs.push(...(await keepStills(services, work, output as VideoOutput, hosts)))
   const last = work.job.attempts.at(-1)
   if (last) endAttempt(last, 'completed')
-  const cost = await settle(services, work, { usage, outputs })
+  const { partial } = output as Pictures
+  const cost = await settle(services, work, { usage, outputs, ...(partial && { partial: partial as unknown as Json }) })
   if (cost === undefined) throw reasonOf(work, canceled())
   return { work, cost, output, usage, files, outputs }
 }

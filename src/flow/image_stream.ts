@@ -69,12 +69,14 @@ async function produce(services: Services, work: Work, run: ImageStreamRun, pump
   for (const event of completedEvents(made, run, created)) pump.push(event)
 }
 
-function completedEvents({ files, usage, cost }: Generated<'image'>, run: ImageStreamRun, created: number): string[] {
+function completedEvents(made: Generated<'image'>, run: ImageStreamRun, created: number): string[] {
+  const { files, usage, cost, output } = made
   return files.map(({ data, media_type }, index) => {
     const request = { ...run.request, output_format: media_type.slice('image/'.length) }
     const last = index === files.length - 1
     const facts = { created, request, ...(last && { usage, cost_usd: shortUsd(cost) }) }
-    return imageEvent('completed', Buffer.from(data).toString('base64'), facts, {}, run.edit)
+    const more = last && output.partial ? { partial: { ...output.partial } } : {}
+    return imageEvent('completed', Buffer.from(data).toString('base64'), facts, more, run.edit)
   })
 }
 

@@ -1,6 +1,7 @@
 // Retention: outputs go when their time is over, and request files of jobs that ended. Money is never touched.
 import { eraseContent } from './jobs.ts'
 import type { Services } from './services.ts'
+import { expireThreads } from './threads.ts'
 
 const LOOK_MS = 60_000
 const PAGE = 100
@@ -20,4 +21,5 @@ export async function expireOutputs(services: Services): Promise<void> {
     .limit(PAGE)
     .toArray()
   for (const job of due) await eraseContent(services, job, {})
+  await expireThreads(services, PAGE)
 }

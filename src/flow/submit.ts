@@ -11,7 +11,7 @@ import { type JobPlan, openJob } from './open.ts'
 import { keepRequest } from './requests.ts'
 import type { Caller, Services } from './services.ts'
 
-export interface Submission extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo' | 'opened'> {
+export interface Submission extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo' | 'opened' | 'id'> {
   max_cost_usd?: string
 }
 
@@ -50,7 +50,7 @@ async function queue(
   plan: Omit<JobPlan, 'mode'>,
   request: object,
 ): Promise<JobRecord> {
-  const id = newId('job')
+  const { id = newId('job') } = plan
   const kept = await keepRequest(services, caller.account_id, id, request)
   const work = await openJob(services, caller, admitted, { ...plan, ...kept, id, mode: 'async' })
   try {

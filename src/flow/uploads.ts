@@ -28,7 +28,8 @@ export async function measureSound({ data, media_type }: Bytes, param: string): 
   throw new Failure(400, 'unreadable_file', `'${param}': the recording has no length.`, { param })
 }
 
-async function naming<Result>(param: string, work: () => Promise<Result>): Promise<Result> {
+/** What is wrong with a file, as its field's failure. */
+export async function naming<Result>(param: string, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work()
   } catch (error) {
@@ -36,6 +37,8 @@ async function naming<Result>(param: string, work: () => Promise<Result>): Promi
     const { code, message } = error
     if (code === 'file_too_large')
       throw new Failure(413, 'request_too_large', `'${param}': ${message}`, { param, cause: error })
+    if (code === 'wrong_file_type')
+      throw new Failure(415, 'unsupported_media_type', `'${param}': ${message}`, { param, cause: error })
     throw new Failure(400, code, `'${param}': ${message}`, { param, cause: error })
   }
 }

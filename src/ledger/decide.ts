@@ -25,6 +25,7 @@ export interface DecisionRequest {
   charge?: Charge
   error?: JobError
   usage?: Json
+  partial?: Json
   outputs?: JobOutput[]
   offer?: number
   attempts?: JobAttempt[]
@@ -61,8 +62,23 @@ async function decide(store: Store, requests: DecisionRequest[]): Promise<Verdic
 }
 
 function statement(decision: Decision) {
-  const { id, at, job_id, nonce, status, by, charge, error, usage, outputs, offer, attempts, started_at, expires_at } =
-    decision
+  const {
+    id,
+    at,
+    job_id,
+    nonce,
+    status,
+    by,
+    charge,
+    error,
+    usage,
+    partial,
+    outputs,
+    offer,
+    attempts,
+    started_at,
+    expires_at,
+  } = decision
   return {
     q: { _id: job_id, state: { $in: ['new', 'running'] } },
     u: {
@@ -76,6 +92,7 @@ function statement(decision: Decision) {
         ...(charge && { cost: charge.cost, list_cost: charge.list_cost, lines: charge.lines }),
         ...(error && { error }),
         ...(usage !== undefined && { usage }),
+        ...(partial !== undefined && { partial }),
         ...(outputs && { outputs }),
         ...(offer !== undefined && { offer }),
         ...(attempts && { attempts }),

@@ -7,6 +7,7 @@ import { type EntryRecord, entrySchema } from './entries.ts'
 import { type JobRecord, jobSchema } from './jobs.ts'
 import { type KeyRecord, keySchema } from './keys.ts'
 import { type RouterRecord, routerSchema } from './routers.ts'
+import { type ThreadRecord, threadSchema } from './threads.ts'
 import { type UserRecord, userSchema } from './users.ts'
 
 export interface Store {
@@ -17,6 +18,7 @@ export interface Store {
   entries: mongo.Collection<EntryRecord>
   routers: mongo.Collection<RouterRecord>
   audit: mongo.Collection<AuditRecord>
+  threads: mongo.Collection<ThreadRecord>
   connection: Connection
   /** For commands that the collections' methods would wrap at a cost. */
   database: mongo.Db
@@ -45,6 +47,7 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     entry: entrySchema,
     router: routerSchema,
     audit: auditSchema,
+    thread: threadSchema,
   }
   await Promise.all(Object.entries(schemas).map(([name, schema]) => connection.model(name, schema).createIndexes()))
   const database = connection.getClient().db(connection.name)
@@ -56,6 +59,7 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     entries: database.collection<EntryRecord>('entries'),
     routers: database.collection<RouterRecord>('routers'),
     audit: database.collection<AuditRecord>('audit'),
+    threads: database.collection<ThreadRecord>('threads'),
     connection,
     database,
     close: () => connection.close(),

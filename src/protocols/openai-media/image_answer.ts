@@ -32,11 +32,13 @@ export interface ImageFacts {
   usage: Usage
   /** Absent until the charge is known. */
   cost_usd?: string
+  /** Ours: what is missing of the pictures, a thread's id. */
+  more?: object
 }
 
 /** The answer as JSON text; fields of the provider's own answer that we do not know stay. */
 export function imageAnswer(images: ShownImage[], output: Pick<ImageOutput, 'answer'>, facts: ImageFacts): string {
-  const { created, request, usage, cost_usd } = facts
+  const { created, request, usage, cost_usd, more } = facts
   const { size, quality } = { ...request, ...usage.attributes }
   const told = {
     ...(isKnown(size) && { size }),
@@ -45,7 +47,7 @@ export function imageAnswer(images: ShownImage[], output: Pick<ImageOutput, 'ans
     ...output.answer,
     output_format: request.output_format ?? 'png',
   }
-  return JSON.stringify({ created, ...told, data: images, usage: imageUsage(usage, cost_usd) })
+  return JSON.stringify({ created, ...told, data: images, usage: imageUsage(usage, cost_usd), ...more })
 }
 
 /** OpenAI answers with what it chose; where we cannot know that, the field stays out. */

@@ -1,17 +1,36 @@
 // What a caller may send to POST /v1/images/generations and /v1/images/edits.
 import { z } from 'zod'
 import type { Asset, ImageRequest, Json, JsonObject } from '../../contract.ts'
+import { ratioOf } from '../shape.ts'
 import { WireError } from '../wire_error.ts'
 import { extraField, modelName, readFields, word } from './fields.ts'
+
+const RATIO_MAX = 10
+const isRatio = (text: string): boolean => {
+  const ratio = ratioOf(text)
+  return ratio !== undefined && ratio <= RATIO_MAX && ratio >= 1 / RATIO_MAX
+}
 
 const shape = {
   model: modelName,
   prompt: z.string().min(1).max(32_000),
   n: z.int().min(1).max(10).exactOptional(),
   size: word.exactOptional(),
+  aspect_ratio: word.refine(isRatio, 'must be a ratio from 1:10 to 10:1, like "16:9"').exactOptional(),
+  resolution: z
+    .string()
+    .regex(/^[124]k$/i, 'must be "1K", "2K" or "4K"')
+    .transform((name) => name.toUpperCase())
+    .exactOptional(),
+  negative_prompt: z.string().min(1).max(32_000).exactOptional(),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .exactOptional(),
   quality: word.exactOptional(),
   background: z.enum(['transparent', 'opaque', 'auto']).exactOptional(),
-  output_format: word.exactOptional(),
+  output_format: word.transform((name) => (name === 'jpg' ? 'jpeg' : name)).exactOptional(),
   output_compression: z.int().min(0).max(100).exactOptional(),
   response_format: z.enum(['b64_json', 'url']).exactOptional(),
   stream: z.boolean().exactOptional(),
@@ -21,7 +40,7 @@ const shape = {
 
 /** The names of a form's fields that are no text in JSON. */
 export const IMAGE_FORM = {
-  numbers: ['n', 'output_compression', 'partial_images', 'frame_count', 'frame_duration_ms'],
+  numbers: ['n', 'seed', 'output_compression', 'partial_images', 'frame_count', 'frame_duration_ms'],
   booleans: ['stream'],
 } as const
 
@@ -36,6 +55,7 @@ export interface ImageCall {
 export function readImageRequest(body: JsonObject): ImageCall {
   const { known, extra } = readFields(shape, body)
   const { response_format = 'b64_json', stream = false, partial_images, moderation, n = 1, ...fields } = known
+  checkTogether(fields)
   if (stream && response_format === 'url') {
     throw new WireError(
       "A stream carries the pictures themselves: leave out response_format 'url', or 'stream'.",
@@ -46,12 +66,39 @@ export function readImageRequest(body: JsonObject): ImageCall {
   // 'auto' is what everybody does who knows nothing of it.
   const more = moderation === 'low' ? { ...extra, moderation } : extra
   const request: ImageRequest = {
-    ...fields,
+    ...withoutAuto(fields),
     n,
     ...(stream && partial_images !== undefined && { partial_images }),
     ...extraField(more),
   }
   return { request, response_format, stream }
+}
+
+type Fields = Pick<ImageRequest, 'size' | 'aspect_ratio' | 'resolution' | 'background' | 'output_format'>
+
+/** Fields that say different things about the same. Throws WireError. */
+function checkTogether({ size, aspect_ratio, resolution, background, output_format }: Fields): void {
+  const other = aspect_ratio === undefined ? 'resolution' : 'aspect_ratio'
+  if (size !== undefined && size !== 'auto' && (aspect_ratio ?? resolution) !== undefined) {
+    throw new WireError(
+      `'size' and '${other}' both say how large the picture is: leave one of them out.`,
+      other,
+      'conflicting_parameters',
+    )
+  }
+  if (background === 'transparent' && output_format === 'jpeg') {
+    throw new WireError(
+      "JPEG cannot be transparent: ask for output_format png or webp, or leave out 'background'.",
+      'background',
+      'conflicting_parameters',
+    )
+  }
+}
+
+/** `auto` beside a ratio says nothing. */
+function withoutAuto<Given extends Fields>({ size, ...rest }: Given): Omit<Given, 'size'> & { size?: string } {
+  const isSaid = rest.aspect_ratio !== undefined || rest.resolution !== undefined
+  return { ...rest, ...(size !== undefined && !isSaid && { size }) }
 }
 
 /** Pictures named in a JSON body, taken out of it: `image` or `images`, each an address, a data: URL or {image_url}. */
