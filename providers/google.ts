@@ -1,8 +1,14 @@
 // Google: Gemini models over the Gemini API, with an API key. https://ai.google.dev/api (2026-11-21)
+// Its SDK (@google/genai 3.1.0) stays a tool of the tests: 13 MB, protobufs, an OAuth library and retries of its own, for
+// three JSON calls over the connection that its chat uses anyway.
 import { z } from 'zod'
 import { defineProvider } from '../src/contract.ts'
 import { geminiEmbedding } from '../src/protocols/gemini/embedding.ts'
 import { geminiGenerateContent } from '../src/protocols/gemini/provider.ts'
+import { filmOptions, geminiFilm } from '../src/protocols/gemini-media/film.ts'
+import { geminiImage, imageOptions } from '../src/protocols/gemini-media/image.ts'
+import { geminiSpeech, speechOptions } from '../src/protocols/gemini-media/speech.ts'
+import { geminiTranscription } from '../src/protocols/gemini-media/transcription.ts'
 
 export default defineProvider({
   contract: 1,
@@ -14,8 +20,16 @@ export default defineProvider({
     base_url: z.url().default('https://generativelanguage.googleapis.com'),
   }),
   environment: { api_key: 'GEMINI_API_KEY', base_url: 'GEMINI_BASE_URL' },
+  options: z.strictObject({ ...imageOptions, ...speechOptions, ...filmOptions }),
   connect: ({ api_key, base_url }, { fetch }) => {
     const server = { provider: 'Google', base_url, api_key, fetch }
-    return { chat: [geminiGenerateContent(server)], embedding: geminiEmbedding(server) }
+    return {
+      chat: [geminiGenerateContent(server)],
+      embedding: geminiEmbedding(server),
+      image: geminiImage(server),
+      video: geminiFilm(server),
+      speech: geminiSpeech(server),
+      transcription: geminiTranscription(server),
+    }
   },
 })

@@ -46,10 +46,12 @@ function outputMeters(usage: Record<string, unknown>): Meters {
   const told = byModality(usage.candidatesTokensDetails)
   const audio = Math.min(written, told.AUDIO ?? 0)
   const image = Math.min(written - audio, told.IMAGE ?? 0)
+  const film = Math.min(written - audio - image, told.VIDEO ?? 0)
   return {
-    output_tokens: written - audio - image + (count(usage.thoughtsTokenCount) ?? 0),
+    output_tokens: written - audio - image - film + (count(usage.thoughtsTokenCount) ?? 0),
     ...some('output_audio_tokens', audio),
     ...some('output_image_tokens', image),
+    ...some('output_video_tokens', film),
   }
 }
 
