@@ -1,10 +1,11 @@
-// Starts our router for the bench as a user would run it: an empty data folder, the embedded store, one key with plenty of
+// Starts our router for the bench as the launcher would for a user: an empty data folder, the embedded store, one key with plenty of
 // credit, the stand-in as OpenAI. It never goes round the HTTP API.
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import { programEnvironment } from '../scripts/launcher/node.mjs'
 import { endProcess, freePort, GATEWAY_CORE, spawnOn } from './machine.ts'
 
 /** A target that has been started. */
@@ -67,17 +68,15 @@ export async function startRouter(upstreamPort: number): Promise<Running> {
     {
       cwd: folder,
       stdio: ['ignore', log, log],
-      env: {
+      env: programEnvironment(root, {
         PATH: process.env.PATH,
         HOME: process.env.HOME,
-        // As the launcher sets it (scripts/launch.mjs): a user's second start.
-        NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compiled'),
         PORT: String(port),
         DATA_DIR: join(folder, 'data'),
         SANDBOX: 'on',
         OPENAI_API_KEY: 'x',
         OPENAI_BASE_URL: `http://127.0.0.1:${upstreamPort}/v1`,
-      },
+      }),
     },
   )
   const stop = async () => {

@@ -6,11 +6,11 @@
 // `--dev` says that the program needs the development packages, whatever NODE_ENV is.
 import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runChild } from './launcher/child.mjs'
 import { ensureInstalled, InstallError } from './launcher/install.mjs'
-import { pinnedNode, runsOurCode } from './launcher/node.mjs'
+import { pinnedNode, programEnvironment, runsOurCode } from './launcher/node.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -55,8 +55,7 @@ async function launch() {
     node,
     // node:sqlite is still marked experimental; any other warning is worth reading.
     ['--disable-warning=ExperimentalWarning', ...wanted.nodeFlags, wanted.program, ...wanted.programArguments],
-    // Compiled code is kept between starts: the second one is ready in two thirds of the time.
-    { stdio: 'inherit', env: { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled'), ...process.env } },
+    { stdio: 'inherit', env: programEnvironment(root, process.env) },
   )
   endAs(ended)
 }

@@ -44,7 +44,7 @@ export function startEmbeddedStore(options: EmbeddedStoreOptions): Promise<Embed
     execArgv: [],
     name: 'store',
     // What a command decodes is garbage when it is answered; a large nursery would only hold more of it.
-    resourceLimits: { maxYoungGenerationSizeMb: 12 },
+    resourceLimits: { maxYoungGenerationSizeMb: 6 },
   })
   return new Promise((resolve, reject) => {
     let closing = false

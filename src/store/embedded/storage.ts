@@ -41,7 +41,8 @@ export class Storage {
     this.#database.exec('pragma locking_mode = exclusive')
     this.#database.exec('pragma journal_mode = wal')
     this.#database.exec(`pragma synchronous = ${sync === 'full' ? 'full' : 'normal'}`)
-    this.#database.exec('pragma cache_size = -16384')
+    // Small: the system keeps the file's pages too, and hot documents are kept decoded.
+    this.#database.exec('pragma cache_size = -8192')
     this.#database.exec('pragma temp_store = memory')
     this.#database.exec(`pragma wal_autocheckpoint = ${checkpoint_pages}`)
     this.#database.exec('pragma journal_size_limit = 67108864')
