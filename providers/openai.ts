@@ -30,6 +30,6 @@ export default defineProvider({
     const server = { provider: 'OpenAI', base_url, api_key, fetch, headers, quirks }
     const operations: Operation[] = ['chat', 'image', 'video', 'speech', 'transcription', 'embedding', 'moderation']
     const connection = openaiCompatible(server, operations)
-    return { ...connection, chat: [...(connection.chat ?? []), openaiResponses(server)] }
+    return { ...connection, chat: [...(connection.chat ?? []), openaiResponses({ ...server, counts_input: true })] }
   },
 })

@@ -3,8 +3,9 @@
 
 import { promisify } from 'node:util'
 import { gunzipSync, gzip } from 'node:zlib'
-import type { Json, JsonObject } from '../contract.ts'
+import type { JsonObject } from '../contract.ts'
 import { readBytes, readJson } from '../media/read_json.ts'
+import { inputItems } from '../protocols/openai-responses/input_items.ts'
 import { numberedEvents } from '../protocols/openai-responses/replay.ts'
 import { responseId } from '../protocols/openai-responses/response.ts'
 import type { JobOutput, JobRecord } from '../store/jobs.ts'
@@ -113,21 +114,6 @@ export async function readKept({ storage }: Services, job: JobRecord): Promise<J
 /** The items that a response answered, those of earlier responses included; undefined where they were not kept. */
 export async function readInput({ storage }: Services, job: JobRecord): Promise<JsonObject[] | undefined> {
   return (await readJson(storage, inputKey(job))) as JsonObject[] | undefined
-}
-
-/** The input as items, each with what the API's own lists have. */
-export function inputItems({ input }: JsonObject): JsonObject[] {
-  if (typeof input === 'string')
-    return [{ type: 'message', role: 'user', content: [{ type: 'input_text', text: input }] }]
-  return (Array.isArray(input) ? input : []).map(asItem)
-}
-
-function asItem(item: Json): JsonObject {
-  const { type = 'message', content, ...rest } = item as JsonObject
-  if (type !== 'message' || typeof content !== 'string')
-    return { type, ...(content !== undefined && { content }), ...rest }
-  const part = rest.role === 'assistant' ? 'output_text' : 'input_text'
-  return { type, ...rest, content: [{ type: part, text: content }] }
 }
 
 /**

@@ -34,6 +34,8 @@ export const CATALOG: readonly RouteEntry[] = [
     ['DELETE', '/v1/responses/:id', 'Removes a stored response'],
     ['POST', '/v1/responses/:id/cancel', 'Ends a response that is worked on in the background'],
     ['GET', '/v1/responses/:id/input_items', 'What a stored response answered'],
+    ['POST', '/v1/responses/input_tokens', 'How many tokens a response’s input would be, for nothing', { body: JSON_BODY }],
+    ['POST', '/v1/responses/compact', 'A conversation made short: its users’ words and a summary', { body: JSON_BODY }],
     ['POST', '/v1/embeddings', 'Vectors of texts', { body: JSON_BODY }],
     ['POST', '/v1/moderations', 'Whether a text is acceptable', { body: JSON_BODY }],
     ['POST', '/v1/images/generations', 'Pictures from words', { body: JSON_BODY, answers: STREAMED }],

@@ -23,12 +23,14 @@ import type { ApiRouter, Context, RouteContext } from '../http/context.ts'
 import { streamBody } from '../http/sse.ts'
 import { openaiResponsesFront } from '../protocols/openai-responses/front.ts'
 import { readResponsesRequest } from '../protocols/openai-responses/request.ts'
-import { nameJob, sendJson } from './answer.ts'
+import { accepted, nameJob, prefersAsync, sendJson } from './answer.ts'
 import { type Extensions, takeExtensions } from './extensions.ts'
 import { listOf, pageQuery, readQuery } from './list.ts'
+import { responseInputRoutes } from './response_input.ts'
 import { serveChat } from './serve_chat.ts'
 
 export function responseRoutes(router: ApiRouter, services: Services): void {
+  responseInputRoutes(router, services)
   router.post('/v1/responses', (context) => create(services, context))
   router.get('/v1/responses/:id', async (context) => {
     const { stream, starting_after } = readQuery(context, retrieval)
@@ -83,6 +85,7 @@ async function create(services: Services, context: Context): Promise<void> {
   const read = readResponsesRequest(extended)
   const body = await withEarlier(services, context.state.caller.account_id, read)
   if (body.background === true) return runInBackground(services, context, body, extensions)
+  if (prefersAsync(context)) return accepted(context, await submit(services, context, body, extensions))
   await serveChat(services, context, {
     front: openaiResponsesFront,
     model: String(body.model),
@@ -109,15 +112,26 @@ async function runInBackground(
       param: 'store',
     })
   }
+  const job = await submit(services, context, body, extensions)
+  if (body.stream === true) return sendEvents(services, context, job, -1)
+  await show(services, context, job)
+}
+
+/** The whole answer is kept for later; whoever wants it as a stream reads it from there. */
+async function submit(
+  services: Services,
+  context: Context,
+  body: JsonObject,
+  extensions: Extensions,
+): Promise<JobRecord> {
   const { caller, request } = context.state
-  const { stream, stream_options: _, ...whole } = body
+  const { stream: _, stream_options: __, ...whole } = body
   const chat = { front: openaiResponsesFront, model: String(body.model), body: whole }
   const plan = { ...extensions, endpoint: ENDPOINT, request_id: request.id, echo: responseEcho(whole) }
   const job = await submitChat(services, caller, chat, plan)
   nameJob(context, job)
-  await keepInput(services, job, body)
-  if (stream === true) return sendEvents(services, context, job, -1)
-  await show(services, context, job)
+  if (body.store !== false) await keepInput(services, job, body)
+  return job
 }
 
 function sendEvents(services: Services, context: Context, job: JobRecord, after: number): Promise<void> {

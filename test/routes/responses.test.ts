@@ -258,6 +258,94 @@ describe('a stored response', () => {
   })
 })
 
+describe('a response that its caller does not wait for', () => {
+  it('is a job at once, and later a response with its input, from which others go on', async () => {
+    const body = { model, input: 'Later [[delay:50ms]]' }
+    const answer = await post(router, '/responses', body, { prefer: 'respond-async' })
+    expect(answer.status).toBe(202)
+    const { id: job_id } = (await answer.json()) as { id: string }
+    const id = job_id.replace('job_', 'resp_')
+    const done = await eventually(async () => {
+      const now = await client.responses.retrieve(id)
+      return now.status === 'completed' ? now : undefined
+    })
+    expect(done).toMatchObject({ id, background: false, output_text: 'You said: Later' })
+    const { data } = await client.responses.inputItems.list(id)
+    expect(data).toMatchObject([{ type: 'message', role: 'user', content: [{ text: 'Later [[delay:50ms]]' }] }])
+    const next = await client.responses.create({ model, input: 'And?', previous_response_id: id })
+    expect(next.output_text).toBe('You said: And?')
+  })
+})
+
+describe('the input of a response', () => {
+  it('is counted for nothing, that of the earlier response with it', async () => {
+    const spent = await costOf(router, async () => {
+      const words = 'word '.repeat(100)
+      const { data, response } = await client.responses.inputTokens.count({ model, input: words }).withResponse()
+      expect(data).toEqual({ object: 'response.input_tokens', input_tokens: expect.any(Number) })
+      expect(data.input_tokens).toBeGreaterThan(100)
+      expect(response.headers.get('x-token-count')).toBe('counted')
+    })
+    expect(spent).toBe('0.000000000')
+    const { id } = await client.responses.create({ model, input: 'word '.repeat(100) })
+    const { input_tokens } = await client.responses.inputTokens.count({
+      model,
+      input: 'On.',
+      previous_response_id: id,
+    })
+    expect(input_tokens).toBeGreaterThan(200)
+  })
+
+  it('is made short: its users’ words stay, the rest is a summary that any model goes on from', async () => {
+    const image = 'data:image/png;base64,iVBORw0KGgo='
+    const spoken: OpenAI.Responses.ResponseInput = [
+      {
+        role: 'user',
+        content: [
+          { type: 'input_text', text: 'What is this?' },
+          { type: 'input_image', image_url: image, detail: 'low' },
+        ],
+      },
+      { role: 'assistant', content: 'A cat.' },
+      { type: 'function_call', call_id: 'call_1', name: 'feed', arguments: '{}' },
+      { type: 'function_call_output', call_id: 'call_1', output: 'It ate.' },
+      { role: 'user', content: 'Thanks' },
+    ]
+    const spent = await costOf(router, async () => {
+      const short = await client.responses.compact({ model, input: spoken, instructions: 'Be kind.' })
+      expect(short).toMatchObject({ object: 'response.compaction', usage: { cost: expect.any(Number) } })
+      expect(short.output).toMatchObject([
+        { type: 'message', role: 'user', content: [{ text: 'What is this?' }, { image_url: image }] },
+        { type: 'message', role: 'user', content: [{ text: 'Thanks' }] },
+        { type: 'compaction' },
+      ])
+      const next = await client.responses.create({
+        model,
+        input: [
+          ...(short.output as OpenAI.Responses.ResponseInput).slice(1),
+          { role: 'user', content: '[[tokens:1]]' },
+        ],
+      })
+      expect(next.status).toBe('completed')
+      const again = await client.responses.compact({ model, input: short.output as OpenAI.Responses.ResponseInput })
+      const seal = again.output.at(-1)
+      if (seal?.type !== 'compaction') throw new Error('It has no summary.')
+      const summary = Buffer.from(seal.encrypted_content.split(':')[1] ?? '', 'base64').toString()
+      for (const words of ['Be kind.', 'A cat.', 'calls feed, call_1', 'It ate.', '[input_image]'])
+        expect(summary).toContain(words)
+    })
+    expect(Number(spent)).toBeGreaterThan(0)
+  })
+
+  it('that only OpenAI can read is refused by name', async () => {
+    const sealed = { type: 'compaction' as const, encrypted_content: 'gAAAAABo' }
+    for (const path of ['/responses', '/responses/compact']) {
+      const error = await errorOf(await post(router, path, { model, input: [sealed, { role: 'user', content: 'x' }] }))
+      expect(error).toMatchObject({ status: 400, param: 'input[0].encrypted_content' })
+    }
+  })
+})
+
 describe('a response in the background', () => {
   it('is queued at once, polled to its end, charged once', async () => {
     const spent = await costOf(router, async () => {

@@ -12,6 +12,7 @@ import {
   type ResponsesBody,
 } from './schema.ts'
 import { readSealed } from './sealed.ts'
+import { readSummary, summaryText } from './summary.ts'
 
 /**
  * Items of the model's own (its words, calls and reasoning) that stand together are one message here. Throws WireError
@@ -44,6 +45,8 @@ function readItem(item: Exclude<BodyItem, { type: 'additional_tools' }>, param: 
     }
     case 'reasoning':
       return { role: 'assistant', content: readReasoning(item) }
+    case 'compaction':
+      return { role: 'user', content: [{ type: 'text', text: summaryText(readSummary(item, param)) }] }
     default:
       return { role: item.role, content: readContent(item.content, `${param}.content`) }
   }

@@ -4,6 +4,7 @@ import type { Json, JsonObject } from '../../contract.ts'
 import { plainId } from '../call_ids.ts'
 import { isRecord } from '../lenient.ts'
 import { OPENAI_SEAL, readSealed } from './sealed.ts'
+import { openSummary, summaryText } from './summary.ts'
 
 /** Prefix, a job's ULID in capitals, a number. OpenAI's own are hexadecimal in small letters. */
 const OURS = /^[a-z]+_[0-9A-HJKMNP-TV-Z]{26}i?\d+$/
@@ -24,6 +25,8 @@ export function withoutOwnIds(input: Json | undefined): Json | undefined {
     if (!isRecord(item)) return [item]
     const plain = withPlainCallId(item as JsonObject)
     const { id, ...rest } = plain
+    const summary = item.type === 'compaction' ? openSummary(item) : undefined
+    if (summary !== undefined) return [{ type: 'message', role: 'user', content: summaryText(summary) }]
     const ours = typeof id === 'string' && OURS.test(id)
     if (item.type === 'reasoning') {
       const seal = typeof item.encrypted_content === 'string' ? item.encrypted_content : undefined

@@ -63,6 +63,7 @@ const ITEMS = [
   'custom_tool_call_output',
   'reasoning',
   'additional_tools',
+  'compaction',
 ]
 const textParts = z.array(z.looseObject({ type: z.string(), text: z.string() }))
 const knownItem = z.discriminatedUnion('type', [
@@ -94,6 +95,7 @@ const knownItem = z.discriminatedUnion('type', [
     content: textParts.nullish(),
     encrypted_content: z.string().nullish(),
   }),
+  z.looseObject({ type: z.literal('compaction'), encrypted_content: z.string() }),
   // Tools that come up in the middle of a conversation (Codex 0.169.0).
   z.looseObject({ type: z.literal('additional_tools'), tools: z.array(tool) }),
 ])
