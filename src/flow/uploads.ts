@@ -37,8 +37,6 @@ export async function naming<Result>(param: string, work: () => Promise<Result>)
     const { code, message } = error
     if (code === 'file_too_large')
       throw new Failure(413, 'request_too_large', `'${param}': ${message}`, { param, cause: error })
-    if (code === 'wrong_file_type')
-      throw new Failure(415, 'unsupported_media_type', `'${param}': ${message}`, { param, cause: error })
-    throw new Failure(400, code, `'${param}': ${message}`, { param, cause: error })
+    throw new Failure(code === 'wrong_file_type' ? 415 : 400, code, `'${param}': ${message}`, { param, cause: error })
   }
 }

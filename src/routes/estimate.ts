@@ -1,23 +1,27 @@
-// POST /v1/estimate: what any request would hold at most, from its body and its `operation`. No job is opened, nothing is
-// held, no file is downloaded.
+// POST /v1/estimate: what any request would hold at most, from its body, JSON or a form, and its `operation`. No job is
+// opened, nothing is held, no file is downloaded.
 import { z } from 'zod'
-import { type JsonObject, OPERATIONS, type Operation } from '../contract.ts'
+import { type ImageRequest, type JsonObject, OPERATIONS, type Operation } from '../contract.ts'
 import type { Admitted } from '../flow/admit.ts'
 import { admitChat } from '../flow/chat.ts'
 import { estimateView } from '../flow/estimate.ts'
 import { admitGeneration } from '../flow/generate.ts'
 import { defaultSeconds } from '../flow/generators.ts'
 import type { Caller, Services } from '../flow/services.ts'
-import { readJson } from '../http/bodies.ts'
+import { findThread, turnBody } from '../flow/threads.ts'
 import type { ApiRouter } from '../http/context.ts'
+import type { UploadedFile } from '../http/multipart.ts'
 import { openaiChatFront } from '../protocols/openai-chat/front.ts'
 import { readChatRequest } from '../protocols/openai-chat/request.ts'
-import { readImageRequest, takeImages } from '../protocols/openai-media/image_request.ts'
+import { IMAGE_FORM, readImageRequest } from '../protocols/openai-media/image_request.ts'
 import { readSpeechRequest } from '../protocols/openai-media/speech_request.ts'
 import { readEmbeddingRequest, readModerationRequest } from '../protocols/openai-media/text_request.ts'
 import { readTranscriptionRequest } from '../protocols/openai-media/transcription_request.ts'
 import { readVideoRequest } from '../protocols/openai-media/video_request.ts'
-import { takeExtensions } from './extensions.ts'
+import { filesByField, readMediaBody } from './media_body.ts'
+import { pickImages } from './serve_images.ts'
+
+const ESTIMATE_FORM = { numbers: [...IMAGE_FORM.numbers, 'seconds'], booleans: IMAGE_FORM.booleans }
 
 const head = z.object({ operation: z.enum(OPERATIONS) })
 /** A recording has a length; here it is told and not measured. */
@@ -25,11 +29,15 @@ const recording = z.object({ seconds: z.number().positive() })
 
 export function estimateRoutes(router: ApiRouter, services: Services): void {
   router.post('/v1/estimate', async (context) => {
-    const { value } = await readJson(context.req, services.config.body_bytes_max)
-    const { operation } = head.parse(value)
-    const { operation: _, ...rest } = value
-    const { body, extensions } = takeExtensions(rest)
-    const admitted = admitAny(services, context.state.caller, operation, body, extensions.max_cost_usd)
+    const { fields, files, extensions } = await readMediaBody(context, services, ESTIMATE_FORM)
+    const { operation } = head.parse(fields)
+    const { operation: _, ...body } = fields
+    const { caller } = context.state
+    const { max_cost_usd } = extensions
+    const admitted =
+      operation === 'image'
+        ? admitGeneration(services, caller, 'image', await imageRequest(services, caller, body, files), max_cost_usd)
+        : admitAny(services, caller, operation, withoutFiles(operation, body, files), max_cost_usd)
     context.body = estimateView(admitted, operation)
   })
 }
@@ -37,10 +45,36 @@ export function estimateRoutes(router: ApiRouter, services: Services): void {
 /** A file that is only counted. */
 const unseen = () => ({ type: 'bytes' as const, data: new Uint8Array(), media_type: 'application/octet-stream' })
 
+/** The files that forms may have, which say nothing about the cost: for lengths there is 'seconds'. */
+const FILES: Partial<Record<Operation, Record<string, number>>> = {
+  video: { input_reference: 1 },
+  transcription: { file: 1 },
+}
+
+function withoutFiles(operation: Operation, body: JsonObject, files: UploadedFile[]): JsonObject {
+  filesByField(files, FILES[operation] ?? {})
+  return body
+}
+
+/** Of a picture, an edit, or with `thread_id` the next turn of a thread. */
+async function imageRequest(
+  services: Services,
+  { account_id }: Caller,
+  { thread_id, ...body }: JsonObject,
+  files: UploadedFile[],
+): Promise<ImageRequest> {
+  const thread = thread_id === undefined ? undefined : await findThread(services, account_id, String(thread_id))
+  const { fields, images, mask } = pickImages(thread ? turnBody(thread, body) : body, files)
+  const { request } = readImageRequest(fields)
+  const count = images.length + (thread && thread.turns.length > 0 ? 1 : 0)
+  const sent = Array.from({ length: count }, unseen)
+  return { ...request, ...(count > 0 && { images: sent }), ...(mask && { mask: unseen() }) }
+}
+
 function admitAny(
   services: Services,
   caller: Caller,
-  operation: Operation,
+  operation: Exclude<Operation, 'image'>,
   body: JsonObject,
   max_cost_usd: string | undefined,
 ): Admitted {
@@ -52,16 +86,6 @@ function admitAny(
         model: String(body.model),
         ...(max_cost_usd !== undefined && { max_cost_usd }),
       })
-    case 'image': {
-      const { rest, images, mask } = takeImages(body)
-      const { request } = readImageRequest(rest)
-      const sent = {
-        ...request,
-        ...(images.length > 0 && { images: images.map(unseen) }),
-        ...(mask && { mask: unseen() }),
-      }
-      return admitGeneration(services, caller, 'image', sent, max_cost_usd)
-    }
     case 'video': {
       const { request } = readVideoRequest(body)
       const seconds = request.seconds ?? defaultSeconds(services, request.model)

@@ -1,4 +1,5 @@
 // /v1/jobs: every piece of work of the account, whatever its kind: list, look, watch, fetch, cancel, delete.
+import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { OPERATIONS } from '../contract.ts'
 import { Failure } from '../flow/failure.ts'
@@ -6,12 +7,16 @@ import { jobView } from '../flow/job_view.ts'
 import { cancelJob, deleteJob, findJob, jobChanges, listJobs } from '../flow/jobs.ts'
 import type { Services } from '../flow/services.ts'
 import { signedOutputPath } from '../flow/signed_outputs.ts'
+import { THUMBNAIL_EDGES, thumbnail } from '../flow/thumbnails.ts'
 import { clientSignal } from '../http/abort.ts'
 import type { ApiRouter, RouteContext } from '../http/context.ts'
 import { sendFile } from '../http/download.ts'
 import { streamBody } from '../http/sse.ts'
 import { listOf, pageQuery, readQuery } from './list.ts'
 
+const thumbnailQuery = z.object({
+  thumbnail: z.enum(THUMBNAIL_EDGES, { error: `must be one of ${THUMBNAIL_EDGES.join(', ')} pixels` }),
+})
 const query = z.strictObject({
   ...pageQuery,
   operation: z.enum(OPERATIONS).optional(),
@@ -81,6 +86,21 @@ export async function sendOutput(services: Services, context: RouteContext, job:
     })
   if (file.key === null)
     throw new Failure(404, 'output_expired', 'This output was removed when its time was over.', { param: 'n' })
+  if (context.query.thumbnail !== undefined) return sendThumbnail(services, context, file)
   const { media_type, bytes, sha256 } = file
   await sendFile(context, services.storage, file.key, { media_type, bytes, sha256 })
+}
+
+/** A small WebP of a picture, found in every cache under its size. */
+async function sendThumbnail(services: Services, context: RouteContext, file: Job['outputs'][number]): Promise<void> {
+  const { thumbnail: edge } = thumbnailQuery.parse({ ...context.query })
+  const made = await thumbnail(services.storage, file, Number(edge))
+  const memory = {
+    open: async (_key: string, { start, end }: { start: number; end?: number } = { start: 0 }) => ({
+      body: Readable.from([made.subarray(start, end === undefined ? undefined : end + 1)]),
+      bytes: made.length,
+    }),
+  }
+  const facts = { media_type: 'image/webp', bytes: made.length, sha256: `${file.sha256}-${edge}` }
+  await sendFile(context, memory, file.key ?? '', facts)
 }

@@ -164,7 +164,7 @@ describe('POST /v1/audio/transcriptions', () => {
     )
     const spent = await costOf(router, async () => {
       const wrong = client.audio.transcriptions.create({ ...heard, file: elf })
-      await expect(wrong).rejects.toMatchObject({ status: 400, code: 'wrong_file_type', param: 'file' })
+      await expect(wrong).rejects.toMatchObject({ status: 415, code: 'wrong_file_type', param: 'file' })
       const cut = await toFile(wav.subarray(0, 30), 'cut.wav')
       await expect(client.audio.transcriptions.create({ ...heard, file: cut })).rejects.toMatchObject({
         status: 400,

@@ -131,7 +131,7 @@ describe('POST /v1/images/generations', () => {
       [{ n: 11 }, 'invalid_value', 'n'],
       [{ n: '2' }, 'invalid_value', 'n'],
       [{ size: '64x640' }, 'invalid_request', 'size'],
-      [{ output_format: 'tiff' }, 'invalid_request', 'output_format'],
+      [{ output_format: 'tiff' }, 'invalid_value', 'output_format'],
       [{ output_compression: 101 }, 'invalid_value', 'output_compression'],
       [{ background: 'blue' }, 'invalid_value', 'background'],
       [{ partial_images: 4, stream: true }, 'invalid_value', 'partial_images'],
@@ -198,7 +198,7 @@ describe('POST /v1/images/edits', () => {
     const elf = Buffer.concat([Buffer.from('\x7fELF\x02\x01\x01', 'latin1'), Buffer.alloc(4000)])
     const spent = await costOf(router, async () => {
       const answer = client.images.edit({ ...asked, image: await toFile(elf, 'cat.png', { type: 'image/png' }) })
-      await expect(answer).rejects.toMatchObject({ status: 400, code: 'wrong_file_type', param: 'image' })
+      await expect(answer).rejects.toMatchObject({ status: 415, code: 'wrong_file_type', param: 'image' })
     })
     expect(spent).toBe('0.000000000')
   })
