@@ -2,6 +2,7 @@
 // every time. Never decodes sound.
 import { createHash } from 'node:crypto'
 import {
+  type Call,
   done,
   type Generator,
   type TranscriptionOutput,
@@ -9,11 +10,15 @@ import {
   type Usage,
 } from '../../src/contract.ts'
 import { type FirstTime, obey, readOrders } from './orders.ts'
+import { breathe } from './pause.ts'
 import { refusal, requireOneOf } from './refusal.ts'
 import { seededNumbers } from './seeded.ts'
 import { findMarked } from './sound/mark.ts'
 
-const FORMATS = ['json', 'text', 'srt', 'verbose_json', 'vtt']
+const FORMATS = ['json', 'text', 'srt', 'verbose_json', 'vtt', 'diarized_json']
+const VOICES = ['A', 'B']
+type Segment = NonNullable<TranscriptionOutput['segments']>[number]
+
 const WORDS_A_SECOND = 2.5
 const SENTENCES = [
   'Good morning, this is the signal box.',
@@ -30,6 +35,7 @@ const SENTENCES = [
 
 export function sandboxTranscription(firstTime: FirstTime): Generator<TranscriptionRequest, TranscriptionOutput> {
   return {
+    takes: ['words', 'speakers', 'known_speakers'],
     estimate: (request) => {
       ordersIn(request)
       return usageOf(request, 'estimated')
@@ -39,8 +45,13 @@ export function sandboxTranscription(firstTime: FirstTime): Generator<Transcript
       await requireRecording(request.audio.data)
       const text = findMarked(request.audio.data) ?? invented(request)
       const language = request.task === 'translate' ? 'english' : (request.language ?? 'english')
-      const output = { text, language, seconds: request.seconds, segments: segmentsOf(text, request.seconds) }
-      return done(output, usageOf(request, 'reported'))
+      const plain = segmentsOf(text, request.seconds)
+      const segments = request.speakers
+        ? plain.map((segment, index) => ({ ...segment, speaker: voiceOf(request, index) }))
+        : plain
+      const words = request.words ? { words: segments.flatMap(wordsOf) } : {}
+      await tell(text, segments, call)
+      return done({ text, language, seconds: request.seconds, segments, ...words }, usageOf(request, 'reported'))
     },
   }
 }
@@ -76,6 +87,42 @@ function invented({ audio, seconds }: TranscriptionRequest): string {
     sentences.push(SENTENCES[Math.floor(next() * SENTENCES.length)] ?? '')
   }
   return sentences.join(' ')
+}
+
+/** Sentence after sentence another voice; the known ones have their names. */
+function voiceOf({ known_speakers = [] }: TranscriptionRequest, index: number): string {
+  const voices = VOICES.map((letter, place) => known_speakers[place]?.name ?? letter)
+  return voices[index % voices.length] ?? 'A'
+}
+
+/** Word by word to whoever reads along, and each sentence with its voice when it is complete. */
+async function tell(text: string, segments: Segment[], { heard, signal }: Call): Promise<void> {
+  if (!heard) return
+  let told = 0
+  for (const [index, { speaker, ...segment }] of segments.entries()) {
+    const id = `seg_${String(index + 1).padStart(3, '0')}`
+    const end = index === segments.length - 1 ? text.length : text.indexOf(segment.text, told) + segment.text.length
+    for (const word of text.slice(told, end).match(/\s*\S+\s*$|\s*\S+/g) ?? []) {
+      heard({ type: 'text', text: word, ...(speaker !== undefined && { segment_id: id }) })
+    }
+    told = end
+    if (speaker !== undefined) heard({ type: 'segment', id, speaker, ...segment })
+    await breathe(signal)
+  }
+}
+
+/** Each as long as its share of the sentence's letters. */
+function wordsOf({ start, end, text, speaker }: Segment): NonNullable<TranscriptionOutput['words']> {
+  const words = text.split(/\s+/).filter(Boolean)
+  const letters = words.reduce((sum, { length }) => sum + length, 0)
+  let before = 0
+  return words.map((word) => {
+    const from = start + timeAt(before / letters, end - start)
+    before += word.length
+    const to = start + timeAt(before / letters, end - start)
+    const rounded = (time: number) => Math.round(time * 100) / 100
+    return { word, start: rounded(from), end: rounded(to), ...(speaker !== undefined && { speaker }) }
+  })
 }
 
 /** Sentence by sentence, each as long as its share of the letters. */

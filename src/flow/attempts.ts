@@ -13,6 +13,15 @@ const PAUSE_MS = 200
 /** Nobody waits longer than this for the second try of one offer; the caller's own retry is better then. */
 const PAUSE_MS_MAX = 2000
 
+/** A failure after something had gone to the caller: no other provider may go on from there. */
+export class Begun extends Error {
+  readonly failure: ProviderError
+  constructor(failure: ProviderError) {
+    super(failure.message, { cause: failure })
+    this.failure = failure
+  }
+}
+
 /** Before the second try of what was refused for an overload, with jitter. */
 export const laterPause = (): number => PAUSE_MS * (0.5 + Math.random())
 
@@ -34,7 +43,9 @@ export async function attemptOffers<Result>(
       } catch (error) {
         last = error
         const failure = error instanceof ProviderError ? error : undefined
-        endAttempt(record, failure?.kind ?? 'internal', failure?.message)
+        const cause = error instanceof Begun ? error.failure : failure
+        endAttempt(record, cause?.kind ?? 'internal', cause?.message)
+        if (error instanceof Begun) throw reasonOf(work, error.failure)
         if (!failure || work.abort.signal.aborted) throw reasonOf(work, error)
         const { retry } = ERROR_KINDS[failure.kind]
         if (retry === 'never') throw error

@@ -154,15 +154,17 @@ function defaultMeters(operation: GeneratorOperation, request: object): Meters {
   }
 }
 
-/** Fields that say for whom the work is done, and change nothing about it. */
-const BOOKKEEPING = new Set(['user', 'safety_identifier'])
+/** Fields that say for whom the work is done, or what is said otherwise as well (`words`), and change nothing about it. */
+const BOOKKEEPING = new Set(['user', 'safety_identifier', 'timestamp_granularities'])
 /** What we write ourselves from a transcript and its times. */
 const TRANSCRIPT_FORMATS = ['json', 'text', 'srt', 'verbose_json', 'vtt']
 
 /** What only a provider of OpenAI's own format could understand: nothing that a caller asks for is dropped in silence. */
 function checkOwnFormat({ model }: Offer, request: object): void {
   const { extra, task, format, speakers, output_format } = request as Partial<TranscriptionRequest & ImageRequest>
-  const unknown = Object.keys(extra ?? {}).filter((name) => !BOOKKEEPING.has(name))
+  const unknown = Object.entries(extra ?? {})
+    .filter(([name, value]) => !BOOKKEEPING.has(name) && !(name === 'chunking_strategy' && value === 'auto'))
+    .map(([name]) => name)
   const [first] = unknown
   if (first !== undefined) {
     const names = unknown.map((name) => `'${name.slice(0, 50)}'`).join(', ')

@@ -20,7 +20,7 @@ export interface Made<Kind extends GeneratorOperation> {
   cost_usd?: string
 }
 
-/** What the request's answer depends on is in `job.echo`: response_format, task, encoding_format. */
+/** What the request's answer depends on is in `job.echo`: response_format, task, timestamp_granularities, encoding_format. */
 export function outputText<Kind extends GeneratorOperation>(operation: Kind, made: Made<Kind>): OutputText {
   const { job, usage, cost_usd } = made
   const facts = { model: job.model, usage, ...(cost_usd !== undefined && { cost_usd }) }
@@ -35,6 +35,9 @@ export function outputText<Kind extends GeneratorOperation>(operation: Kind, mad
         ...facts,
         format: String(job.echo.response_format ?? 'json'),
         task: job.echo.task === 'translate' ? 'translate' : 'transcribe',
+        granularities: Array.isArray(job.echo.timestamp_granularities)
+          ? job.echo.timestamp_granularities.map(String)
+          : [],
       })
     case 'moderation':
       return json(moderationAnswer(output as ModerationOutput, facts))

@@ -10,18 +10,10 @@ import {
   type Usage,
 } from '../../contract.ts'
 import { count, record } from '../lenient.ts'
+import { SOUND_TYPES } from '../sound/file.ts'
 import { sseEvents } from '../sse.ts'
 import { streamError } from '../status.ts'
 import { badResponse, callOptions, fieldsOf, type MediaServer, mediaClient, viaSdk } from './client.ts'
-
-const MEDIA_TYPES: Record<string, string> = {
-  mp3: 'audio/mpeg',
-  opus: 'audio/ogg',
-  aac: 'audio/aac',
-  flac: 'audio/flac',
-  wav: 'audio/wav',
-  pcm: 'audio/pcm',
-}
 
 /**
  * Sound tokens: $0.015 a minute at $12 a million is 21 a second (model page of gpt-4o-mini-tts, 2026-08). Speech in Latin
@@ -46,12 +38,15 @@ export function openaiSpeech(server: MediaServer): Generator<SpeechRequest, Spee
       const response = await sdk.audio.speech.create(params, callOptions(call))
       const content_type = response.headers.get('content-type')?.split(';')[0] ?? ''
       if (content_type !== 'text/event-stream' || !response.body) {
-        return { data: Buffer.from(await response.arrayBuffer()), type: content_type, usage: undefined }
+        const is_sound = response.ok && !NO_SOUND.test(content_type)
+        return { data: await readSound(response, is_sound ? call : undefined), type: content_type, usage: undefined }
       }
-      return { ...(await readStream(response.body, provider)), type: '' }
+      return { ...(await readStream(response.body, provider, call)), type: '' }
     })
-    if (data.length === 0 || /^text\/|json$/.test(type)) throw badResponse(provider)
-    const media_type = type.startsWith('audio/') ? type : (MEDIA_TYPES[format] ?? 'application/octet-stream')
+    if (data.length === 0 || NO_SOUND.test(type)) throw badResponse(provider)
+    const media_type = type.startsWith('audio/')
+      ? type
+      : (SOUND_TYPES[format as keyof typeof SOUND_TYPES] ?? 'application/octet-stream')
     const output: SpeechOutput = { audio: { type: 'bytes', data, media_type } }
     return done(output, usageOf(request, usage))
   }
@@ -59,16 +54,35 @@ export function openaiSpeech(server: MediaServer): Generator<SpeechRequest, Spee
   return { takes_extra: true, start, estimate: (request) => ({ meters: speechMeters(request), source: 'estimated' }) }
 }
 
-async function readStream(body: AsyncIterable<Uint8Array>, provider: string) {
+const NO_SOUND = /^text\/|json$/
+
+/** The bytes as they come, for a listener as well. */
+async function readSound({ body }: Response, call: Call | undefined): Promise<Buffer> {
+  const pieces: Uint8Array[] = []
+  for await (const piece of body ?? []) {
+    pieces.push(piece)
+    call?.sound?.(piece)
+  }
+  return Buffer.concat(pieces)
+}
+
+async function readStream(body: AsyncIterable<Uint8Array>, provider: string, call: Call) {
   const pieces: Buffer[] = []
   let usage: unknown
+  let whole = false
   for await (const { data } of sseEvents(body)) {
     if (data === '[DONE]') continue
     const event = record(JSON.parse(data))
     if (event.error) throw streamError(event, provider)
-    if (typeof event.audio === 'string') pieces.push(Buffer.from(event.audio, 'base64'))
+    if (typeof event.audio === 'string') {
+      const piece = Buffer.from(event.audio, 'base64')
+      pieces.push(piece)
+      call.sound?.(piece)
+    }
+    if (event.type === 'speech.audio.done') whole = true
     if (event.usage) usage = event.usage
   }
+  if (!whole) throw badResponse(provider)
   return { data: Buffer.concat(pieces), usage }
 }
 

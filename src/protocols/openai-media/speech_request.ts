@@ -14,29 +14,40 @@ const shape = {
   stream_format: z.enum(['audio', 'sse']).exactOptional(),
 }
 
+export interface SpeechCall {
+  request: SpeechRequest
+  /** How it is handed over while it is made; at once when it is done, where the caller does not say. */
+  stream?: 'audio' | 'sse'
+}
+
 /** Throws ZodError and WireError. */
-export function readSpeechRequest(body: JsonObject): { request: SpeechRequest; events: boolean } {
+export function readSpeechRequest(body: JsonObject): SpeechCall {
   const { known, extra } = readFields(shape, body)
   const { stream_format, response_format = 'mp3', voice, ...fields } = known
   const request: SpeechRequest = { ...fields, voice: voice as Json, format: response_format, ...extraField(extra) }
-  return { request, events: stream_format === 'sse' }
+  return { request, ...(stream_format && { stream: stream_format }) }
 }
 
 /** A multiple of three, so that the pieces' base64 can also be joined as text. */
 const PIECE_BYTES = 48 * 1024
 
-/** The sound in pieces, then what it took. */
-export function* speechEvents(sound: Uint8Array, { meters }: Usage, cost_usd: string): Generator<string> {
-  for (let at = 0; at < sound.length; at += PIECE_BYTES) {
-    yield event({
-      type: 'speech.audio.delta',
-      audio: Buffer.from(sound.subarray(at, at + PIECE_BYTES)).toString('base64'),
-    })
-  }
+/** A sound that is whole, in pieces. */
+export function* soundPieces(sound: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < sound.length; at += PIECE_BYTES) yield sound.subarray(at, at + PIECE_BYTES)
+}
+
+export const speechDelta = (piece: Uint8Array): string =>
+  event({
+    type: 'speech.audio.delta',
+    audio: Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('base64'),
+  })
+
+/** What it took, last of all. */
+export function speechDone({ meters }: Usage, cost_usd: string): string {
   const input_tokens = meters.input_tokens ?? 0
   const output_tokens = meters.output_audio_tokens ?? 0
   const usage = { input_tokens, output_tokens, total_tokens: input_tokens + output_tokens, cost: exactNumber(cost_usd) }
-  yield event({ type: 'speech.audio.done', usage })
+  return event({ type: 'speech.audio.done', usage })
 }
 
 const event = (data: { type: string; [name: string]: unknown }): string =>

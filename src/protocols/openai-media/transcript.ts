@@ -1,5 +1,6 @@
-// Transcripts in OpenAI's formats, written from a text and its times where the provider did not write them itself.
-import type { TranscriptionOutput, TranscriptionRequest, Usage } from '../../contract.ts'
+// Transcripts in OpenAI's formats, whole and as events, written from a text and its times where the provider did not write
+// them itself.
+import type { TranscriptEvent, TranscriptionOutput, TranscriptionRequest, Usage } from '../../contract.ts'
 import { exactNumber } from '../json.ts'
 import { count, isRecord } from '../lenient.ts'
 import { withCost } from '../openai-chat/usage.ts'
@@ -9,6 +10,8 @@ export interface TranscriptFacts {
   task: TranscriptionRequest['task']
   usage: Usage
   cost_usd?: string
+  /** Of words and segments, which of them verbose_json tells; both if empty. */
+  granularities?: string[]
 }
 
 type Segment = NonNullable<TranscriptionOutput['segments']>[number]
@@ -32,6 +35,8 @@ export function transcriptAnswer(
       return { media_type: PLAIN, body: `WEBVTT\n\n${segments.map(cue('.')).join('\n')}` }
     case 'verbose_json':
       return { media_type: JSON_TYPE, body: verbose(output, segments, facts) }
+    case 'diarized_json':
+      return { media_type: JSON_TYPE, body: diarized(output, segments, facts) }
     default:
       return { media_type: JSON_TYPE, body: JSON.stringify({ text, usage: transcriptUsage(facts) }) }
   }
@@ -65,26 +70,92 @@ const secondsOf = ({ seconds }: TranscriptionOutput, { usage }: TranscriptFacts)
 
 /** OpenAI's own clients require every field of a segment; what a provider does not tell is zero. */
 function verbose(output: TranscriptionOutput, segments: Segment[], facts: TranscriptFacts): string {
+  const { granularities = [] } = facts
+  const tells = (what: string) => granularities.length === 0 || granularities.includes(what)
   return JSON.stringify({
     task: facts.task,
     language: output.language ?? '',
     duration: secondsOf(output, facts),
     text: output.text,
-    segments: segments.map(({ start, end, text }, id) => ({
-      id,
-      seek: 0,
-      start,
-      end,
-      text,
-      tokens: [],
-      temperature: 0,
-      avg_logprob: 0,
-      compression_ratio: 0,
-      no_speech_prob: 0,
-    })),
+    ...(tells('segment') && { segments: segments.map(verboseSegment) }),
+    ...(granularities.includes('word') && {
+      words: (output.words ?? []).map(({ word, start, end }) => ({ word, start, end })),
+    }),
     usage: transcriptUsage(facts),
   })
 }
+
+const verboseSegment = ({ start, end, text }: Segment, id: number) => ({
+  id,
+  seek: 0,
+  start,
+  end,
+  text,
+  tokens: [],
+  temperature: 0,
+  avg_logprob: 0,
+  compression_ratio: 0,
+  no_speech_prob: 0,
+})
+
+function diarized(output: TranscriptionOutput, segments: Segment[], facts: TranscriptFacts): string {
+  return JSON.stringify({
+    task: 'transcribe',
+    duration: secondsOf(output, facts),
+    text: output.text,
+    segments: segments.map(diarizedSegment),
+    usage: transcriptUsage(facts),
+  })
+}
+
+/** Voices without a name are A, B, …; where none is told apart, all is said by the first. */
+const diarizedSegment = ({ start, end, text, speaker = 'A' }: Segment, index: number) => ({
+  type: 'transcript.text.segment',
+  id: segmentId(index),
+  start,
+  end,
+  text,
+  speaker,
+})
+
+const segmentId = (index: number): string => `seg_${String(index + 1).padStart(3, '0')}`
+
+/** The stream's event of a part that the provider handed over. */
+export function transcriptEvent(event: TranscriptEvent): string {
+  if (event.type === 'segment') return sseEvent({ ...event, type: 'transcript.text.segment' })
+  const { text, ...more } = event
+  return sseEvent({ ...more, type: 'transcript.text.delta', delta: text })
+}
+
+/** The events of a transcript that is whole already, segment by segment, without the last one. */
+export function* transcriptParts({ text, segments = [] }: TranscriptionOutput, speakers: boolean): Generator<string> {
+  let told = 0
+  for (const [index, segment] of segments.entries()) {
+    const at = text.indexOf(segment.text.trim(), told)
+    const end = index === segments.length - 1 ? text.length : at < 0 ? told : at + segment.text.trim().length
+    const delta = text.slice(told, end)
+    told = end
+    if (delta) yield transcriptEvent({ type: 'text', text: delta, ...(speakers && { segment_id: segmentId(index) }) })
+    if (speakers) yield sseEvent(diarizedSegment(segment, index))
+  }
+  if (told < text.length) yield transcriptEvent({ type: 'text', text: text.slice(told) })
+}
+
+/** The last event of a stream: the whole text, what else the provider said of it, and what it took. */
+export function transcriptDone({ text, answer }: TranscriptionOutput, facts: TranscriptFacts): string {
+  const told = answer?.media_type.includes('json') ? (JSON.parse(answer.body) as unknown) : {}
+  const { languages, logprobs } = isRecord(told) ? told : {}
+  return sseEvent({
+    type: 'transcript.text.done',
+    text,
+    ...(languages !== undefined && { languages }),
+    ...(logprobs !== undefined && { logprobs }),
+    usage: transcriptUsage(facts),
+  })
+}
+
+const sseEvent = (data: { type: string; [name: string]: unknown }): string =>
+  `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`
 
 const srt = (segments: Segment[]): string =>
   segments.map((segment, index) => `${index + 1}\n${cue(',')(segment)}`).join('\n')

@@ -14,17 +14,41 @@ import {
   type Usage,
 } from '../../contract.ts'
 import { count, record } from '../lenient.ts'
+import { sseEvents } from '../sse.ts'
+import { streamError } from '../status.ts'
 import { badResponse, callOptions, fieldsOf, type MediaServer, mediaClient, upload, viaSdk } from './client.ts'
 
+/** Others ignore the wish, or have events of their own. */
+const STREAMING = /^gpt-.*transcribe/
 const TEXT_FORMATS = new Set(['text', 'srt', 'vtt'])
 
 const Answer = z.looseObject({
   text: z.string(),
   language: z.string().nullish(),
   duration: z.number().nullish(),
-  segments: z.array(z.looseObject({ start: z.number(), end: z.number(), text: z.string() })).nullish(),
+  segments: z
+    .array(z.looseObject({ start: z.number(), end: z.number(), text: z.string(), speaker: z.string().nullish() }))
+    .nullish(),
   usage: z.looseObject({}).nullish(),
 })
+
+const StreamEvent = z.discriminatedUnion('type', [
+  z.looseObject({
+    type: z.literal('transcript.text.delta'),
+    delta: z.string(),
+    segment_id: z.string().nullish(),
+    logprobs: z.json().nullish(),
+  }),
+  z.looseObject({
+    type: z.literal('transcript.text.segment'),
+    id: z.string(),
+    start: z.number(),
+    end: z.number(),
+    text: z.string(),
+    speaker: z.string(),
+  }),
+  z.looseObject({ type: z.literal('transcript.text.done'), text: z.string(), usage: z.unknown() }),
+])
 
 /** Sound is 10 tokens a second at OpenAI, 12.5 at Mistral; speech is at most some 10 tokens of text a second. */
 const AUDIO_TOKENS_PER_SECOND = 25
@@ -36,18 +60,65 @@ export function openaiTranscription(server: MediaServer): Generator<Transcriptio
   const { provider } = server
 
   async function start(request: TranscriptionRequest, call: Call) {
-    const { audio, task, format, language, prompt, temperature, extra = {} } = request
+    const { audio, task, format, language, prompt, temperature, known_speakers, extra = {} } = request
     const { stream: _stream, ...more } = extra
     const file = await upload(audio, 'audio', 'file')
-    const fields = { model: call.upstream, response_format: format, language, prompt, temperature }
+    const samples = known_speakers?.flatMap(({ sample }) => (sample ? [dataUrl(sample)] : []))
+    const fields = {
+      model: call.upstream,
+      response_format: format,
+      language,
+      prompt,
+      temperature,
+      known_speaker_names: known_speakers?.map(({ name }) => name),
+      known_speaker_references: samples?.length ? samples : undefined,
+      stream: call.heard && task === 'transcribe' && STREAMING.test(call.upstream) ? true : undefined,
+    }
     const params = { ...fieldsOf(fields, more), file } as unknown
-    const { body, media_type } = await viaSdk(provider, call, async () => {
+    return viaSdk(provider, call, async () => {
       const response = await (task === 'translate'
         ? sdk.audio.translations.create(params as TranslationCreateParams, callOptions(call)).asResponse()
         : sdk.audio.transcriptions.create(params as TranscriptionCreateParams, callOptions(call)).asResponse())
-      return { body: await response.text(), media_type: response.headers.get('content-type') ?? 'text/plain' }
+      const media_type = response.headers.get('content-type') ?? 'text/plain'
+      if (fields.stream && response.body && media_type.startsWith('text/event-stream')) {
+        return readEvents(request, response.body, call)
+      }
+      return read(request, await response.text(), media_type)
     })
-    return read(request, body, media_type)
+  }
+
+  /** Handed over as they come; the last one has the whole text and the usage. */
+  async function readEvents(request: TranscriptionRequest, body: AsyncIterable<Uint8Array>, call: Call) {
+    const segments: NonNullable<TranscriptionOutput['segments']> = []
+    for await (const { data } of sseEvents(body)) {
+      if (data === '[DONE]') continue
+      const told = record(JSON.parse(data))
+      if (told.error) throw streamError(told, provider)
+      const read = StreamEvent.safeParse(told)
+      if (!read.success) continue
+      const event = read.data
+      if (event.type === 'transcript.text.done') {
+        const { type: _type, ...answer } = told
+        const { usage, text } = event
+        // Voices are told apart in the segments alone, from which the answer is written.
+        const own = request.speakers ? {} : { answer: { media_type: 'application/json', body: JSON.stringify(answer) } }
+        return done({ text, ...(segments.length > 0 && { segments }), ...own }, readUsage(usage, request))
+      }
+      if (event.type === 'transcript.text.segment') {
+        const { id, start, end, text, speaker } = event
+        segments.push({ start, end, text, speaker })
+        call.heard?.({ type: 'segment', id, start, end, text, speaker })
+        continue
+      }
+      const { delta, segment_id, logprobs } = event
+      call.heard?.({
+        type: 'text',
+        text: delta,
+        ...(segment_id != null && { segment_id }),
+        ...(logprobs != null && { logprobs }),
+      })
+    }
+    throw badResponse(provider)
   }
 
   function read(request: TranscriptionRequest, body: string, media_type: string) {
@@ -62,7 +133,7 @@ export function openaiTranscription(server: MediaServer): Generator<Transcriptio
       text,
       ...(language ? { language } : {}),
       ...(duration ? { seconds: duration } : {}),
-      ...(segments ? { segments: segments.map(({ start, end, text }) => ({ start, end, text })) } : {}),
+      ...(segments ? { segments: segments.map(segmentOf) } : {}),
       answer,
     }
     return done(output, readUsage(usage, request))
@@ -78,10 +149,21 @@ export function openaiTranscription(server: MediaServer): Generator<Transcriptio
 
   return {
     takes_extra: true,
+    takes: ['words', 'speakers', 'known_speakers'],
     start,
     estimate: (request) => ({ meters: transcriptionMeters(request), source: 'estimated' }),
   }
 }
+
+const segmentOf = ({ start, end, text, speaker }: NonNullable<z.infer<typeof Answer>['segments']>[number]) => ({
+  start,
+  end,
+  text,
+  ...(speaker != null && { speaker }),
+})
+
+const dataUrl = ({ data, media_type }: { data: Uint8Array; media_type: string }): string =>
+  `data:${media_type};base64,${Buffer.from(data).toString('base64')}`
 
 /** The words alone of SubRip and WebVTT: no numbers, no times, no header. */
 function plainText(format: string, body: string): string {
