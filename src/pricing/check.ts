@@ -145,7 +145,7 @@ const NEEDED: Partial<Record<Operation, Meter[][]>> = {
     ['output_tokens', 'requests', 'compute_seconds'],
   ],
   embedding: [['input_tokens', 'requests', 'compute_seconds', 'characters']],
-  image: [['images', 'output_tokens', 'output_image_tokens', 'requests', 'compute_seconds']],
+  image: [['images', 'megapixels', 'output_tokens', 'output_image_tokens', 'requests', 'compute_seconds']],
   video: [['video_seconds', 'videos', 'output_video_tokens', 'output_tokens', 'requests', 'compute_seconds']],
   speech: [['characters', 'input_tokens', 'output_audio_tokens', 'audio_seconds', 'requests', 'compute_seconds']],
   transcription: [['audio_seconds', 'input_audio_tokens', 'input_tokens', 'requests', 'compute_seconds']],

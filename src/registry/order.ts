@@ -31,7 +31,7 @@ function isVendorsOwn({ model, provider }: Offer, prices: Prices): boolean {
 const REFERENCE: Record<Operation, Meters> = {
   chat: { requests: 1, input_tokens: 3000, output_tokens: 1000, compute_seconds: 10 },
   embedding: { requests: 1, input_tokens: 1000, characters: 4000, compute_seconds: 1 },
-  image: { requests: 1, images: 1, input_tokens: 100, output_image_tokens: 1056, compute_seconds: 10 },
+  image: { requests: 1, images: 1, megapixels: 1, input_tokens: 100, output_image_tokens: 1056, compute_seconds: 10 },
   video: { requests: 1, videos: 1, video_seconds: 5, output_tokens: 100_000, compute_seconds: 120 },
   speech: {
     requests: 1,

@@ -49,6 +49,7 @@ describe('a price file', () => {
       upstream: 'film-2-250828',
       operation: ['video'],
       limits: { seconds: [5, 10], resolution: ['720p'] },
+      options: {},
       prices: [
         { from: '2026-11-01', rates: [{ meter: 'video_seconds', usd: '0.15', per: 1, when: { resolution: '720p' } }] },
       ],

@@ -8,6 +8,7 @@ import {
   type Connection,
   type ErrorKind,
   type Generator,
+  type JsonObject,
   METERS,
   OPERATIONS,
   type Operation,
@@ -24,6 +25,8 @@ import { type Answer, json, Stub, until } from './stub.ts'
 export interface Fixtures {
   /** Settings beside the key and the address, which the suite fills in. */
   settings?: Record<string, string>
+  /** `options` of a price entry for each operation, where the adapter works by them. */
+  options?: Partial<Record<Operation, JsonObject>>
   chat?: { answer: Answer; text: string }
   generators?: Partial<Record<Exclude<Operation, 'chat'>, { request?: object; answer: Answer }>>
 }
@@ -63,10 +66,10 @@ const REFUSALS: [number, ErrorKind[]][] = [
   [503, ['overloaded', 'unavailable']],
 ]
 
-const callWith = (signal: AbortSignal): Call => ({
+const callWith = (signal: AbortSignal, options: JsonObject = {}): Call => ({
   job: 'job_conformance',
   upstream,
-  options: {},
+  options,
   signal,
   log: { debug: () => {}, warn: () => {} },
 })
@@ -110,14 +113,23 @@ export function describeProvider(id: string, definition: ProviderDefinition, fix
       await fetch.close()
     })
 
+    /** As the registry hands them over. */
+    function optionsOf(operation: Operation): JsonObject {
+      const { options: schema } = definition
+      const options = fixtures.options?.[operation]
+      if (!schema || !options) return options ?? {}
+      const entry = { upstream, operation: [operation], limits: {}, meters: [] }
+      return (typeof schema === 'function' ? schema(entry) : schema).parse(options)
+    }
+
     /** Everything that one operation does, to its end. */
     async function run(operation: Operation, signal: AbortSignal, request: object = {}): Promise<unknown> {
       const whole = { ...REQUESTS[operation], ...request }
       if (operation === 'chat') {
         const [chat] = connection.chat ?? []
-        return chat && Array.fromAsync(chat.stream(whole as ChatRequest, callWith(signal)))
+        return chat && Array.fromAsync(chat.stream(whole as ChatRequest, callWith(signal, optionsOf(operation))))
       }
-      return finish(connection[operation] as Generator<object, unknown>, whole, callWith(signal))
+      return finish(connection[operation] as Generator<object, unknown>, whole, callWith(signal, optionsOf(operation)))
     }
     const running = (operation: Operation, request?: object) => run(operation, new AbortController().signal, request)
 
@@ -207,7 +219,7 @@ export function describeProvider(id: string, definition: ProviderDefinition, fix
       if (progress.status !== 'done') throw new Error(`it ended as ${progress.status}`)
       checkUsage(progress.usage)
       const generator = connection[operation] as Generator<object, unknown>
-      const estimate = generator.estimate?.({ ...REQUESTS[operation], ...request }, upstream, {})
+      const estimate = generator.estimate?.({ ...REQUESTS[operation], ...request }, upstream, optionsOf(operation))
       if (!estimate) return
       expect(estimate.source).toBe('estimated')
       for (const [meter, quantity] of Object.entries(progress.usage.meters)) {
