@@ -26,6 +26,7 @@ import { moderationRoutes } from './routes/moderations.ts'
 import { responseRoutes } from './routes/responses.ts'
 import { signedOutputRoutes } from './routes/signed_outputs.ts'
 import { videoRoutes } from './routes/videos.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 
 /** Every route, by whose key it asks for. */
 export function makeRouters(services: Services, isReady: () => boolean) {
@@ -46,6 +47,7 @@ export function makeRouters(services: Services, isReady: () => boolean) {
   audioRoutes(forCallers, services)
   modelRoutes(forCallers, services)
   jobRoutes(forCallers, services)
+  webhookRoutes(forCallers, services)
   estimateRoutes(forCallers, services)
   accountRoutes(forCallers, services)
 

@@ -16,6 +16,8 @@ import { Metrics } from './flow/metrics.ts'
 import { startRetention } from './flow/retention.ts'
 import { Secrets } from './flow/secrets.ts'
 import type { Services } from './flow/services.ts'
+import { announce } from './flow/webhook_outbox.ts'
+import { WebhookSender } from './flow/webhook_sender.ts'
 import { Works } from './flow/work.ts'
 import { startWorker, type Worker } from './flow/worker.ts'
 import { Ledger } from './ledger/ledger.ts'
@@ -60,11 +62,14 @@ export async function startRouter(
     const callers = new Callers(store, log)
     closing.unshift(() => callers.close())
     let worker: Worker | undefined
+    let sender: WebhookSender | undefined
     const services: Services = {
       config,
       log,
       store,
-      ledger: new Ledger(store),
+      ledger: new Ledger(store, async (decided) => {
+        if (await announce(store, decided)) sender?.wake()
+      }),
       job_writes: new JobWrites(store),
       works: new Works(),
       storage: await openStorage(config.storage_url, config.data_dir, config.s3_credentials),
@@ -78,6 +83,7 @@ export async function startRouter(
       callers,
       metrics: new Metrics(),
       wake: (at) => worker?.wake(at),
+      wakeWebhooks: () => sender?.wake(),
     }
     // The port is known before the app is whole: who comes in between waits for it.
     const app = Promise.withResolvers<RequestListener>()
@@ -88,6 +94,7 @@ export async function startRouter(
     const heartbeat = await startHeartbeat(services, { alone: embedded !== undefined, ...timings })
     worker = startWorker(services)
     const retention = startRetention(services)
+    sender = new WebhookSender(services).start()
     let stopping = false
     const answer = makeApp(services, () => !stopping).callback()
     server.removeAllListeners('request').on('request', answer)
@@ -104,6 +111,7 @@ export async function startRouter(
       await claimed
       await noneUnderWay(services.works, Date.now() + LAST_WORDS_MS)
       await services.ledger.flush()
+      await sender?.stop()
       await heartbeat.stop()
       server.closeAllConnections()
       await idle

@@ -29,7 +29,7 @@ export const DEADLINE_MS: Record<GeneratorOperation, number> = {
 }
 
 export interface GenerationRun<Kind extends GeneratorOperation>
-  extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo' | 'opened' | 'id'> {
+  extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo' | 'opened' | 'id' | 'webhook_url'> {
   operation: Kind
   request: RequestOf<Kind>
   max_cost_usd?: string
@@ -72,7 +72,7 @@ export async function openGeneration<Kind extends GeneratorOperation>(
   caller: Caller,
   run: GenerationRun<Kind>,
 ): Promise<Work> {
-  const { operation, request, endpoint, request_id, metadata, echo, opened, max_cost_usd, id } = run
+  const { operation, request, endpoint, request_id, metadata, echo, opened, max_cost_usd, webhook_url, id } = run
   const admitted = admitGeneration(services, caller, operation, request, max_cost_usd)
   const work = await openJob(services, caller, admitted, {
     operation,
@@ -82,6 +82,7 @@ export async function openGeneration<Kind extends GeneratorOperation>(
     ...(echo && { echo }),
     ...(opened && { opened }),
     ...(id !== undefined && { id }),
+    ...(webhook_url !== undefined && { webhook_url }),
     mode: 'sync',
     deadline_ms: DEADLINE_MS[operation],
   })

@@ -8,6 +8,7 @@ import { Failure } from './failure.ts'
 import { newId } from './ids.ts'
 import type { Caller, Services } from './services.ts'
 import { release } from './settle.ts'
+import { checkWebhookUrl } from './webhook_urls.ts'
 import type { Work } from './work.ts'
 
 export interface JobPlan {
@@ -22,6 +23,7 @@ export interface JobPlan {
   request_key?: string
   echo?: JsonObject
   metadata?: Record<string, string>
+  webhook_url?: string
   id?: string
   /** Told as soon as the job has an identity, so that even a refusal can name it. */
   opened?: (job: JobRecord) => void
@@ -29,6 +31,8 @@ export interface JobPlan {
 
 /** Throws Failure: insufficient_credits or key_budget_exhausted (402); StoreUnavailable. Nothing stays held then. */
 export async function openJob(services: Services, caller: Caller, admitted: Admitted, plan: JobPlan): Promise<Work> {
+  // The worker's jobs were checked before their request was kept.
+  if (plan.webhook_url !== undefined && plan.mode === 'sync') await checkWebhookUrl(services, plan.webhook_url)
   const job = newJob(services, caller, admitted, plan)
   plan.opened?.(job)
   const work = services.works.begin({ job, offers: admitted.offers, abort: new AbortController(), decided: false })
@@ -96,6 +100,7 @@ function newJob(services: Services, caller: Caller, { model, offers, hold }: Adm
     request_key: plan.request_key ?? null,
     echo: plan.echo ?? {},
     metadata: plan.metadata ?? {},
+    ...(plan.webhook_url !== undefined && { webhook_url: plan.webhook_url }),
     request_id: plan.request_id,
     ...(caller.retention_days !== undefined && { retention_days: caller.retention_days }),
     created_at: now,

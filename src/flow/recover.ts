@@ -63,7 +63,11 @@ async function recoverJob(services: Services, job: JobRecord): Promise<void> {
   switch (state) {
     case 'settling':
     case 'releasing':
-      return finish(services, job, state === 'settling' ? (cost ?? 0n) : undefined, decision?.at ?? new Date())
+      return finish(services, job, {
+        charged: state === 'settling' ? (cost ?? 0n) : undefined,
+        decided_at: decision?.at ?? new Date(),
+        status: decision?.status ?? 'failed',
+      })
     case 'settled':
     case 'released':
       return void (await jobs.updateOne({ _id, 'lease.owner': lease.owner } as never, {
@@ -86,7 +90,7 @@ async function release(services: Services, job: JobRecord, nonce: string): Promi
   const status = job.cancel_at ? 'canceled' : 'failed'
   const error = jobError(job.cancel_at ? canceled() : interrupted())
   const won = await ledger.decide({ job_id: job._id, nonce, status, by, error })
-  if (won) return finish(services, { ...job, nonce }, undefined, new Date())
+  if (won) return finish(services, { ...job, nonce }, { charged: undefined, decided_at: new Date(), status })
   const decided = await store.jobs.findOne({ _id: job._id, state: { $in: ['settling', 'releasing'] } })
   if (decided) await recoverJob(services, decided)
 }

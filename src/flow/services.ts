@@ -30,6 +30,8 @@ export interface Services {
   router_id: string
   /** Lets the worker look for due jobs now, or at that time. */
   wake(at?: Date): void
+  /** Lets the sender look for due webhooks now. */
+  wakeWebhooks(): void
 }
 
 /** Who calls: made by the key check, cached for at most 5 s. */

@@ -75,7 +75,7 @@ async function decide(services: Services, work: Work, ending: Ending): Promise<b
     })
     if (won) {
       services.metrics.job(ending.status)
-      finishLater(services, job, ending.charge?.cost, decided_at)
+      finishLater(services, job, { charged: ending.charge?.cost, decided_at, status: ending.status })
     }
     services.works.end(work)
     return won
@@ -94,9 +94,15 @@ const chargeUnknown = (job_id: string, cause: StoreUnavailable) =>
     { cause },
   )
 
+export interface Ended {
+  charged: NanoUsd | undefined
+  decided_at: Date
+  status: JobDecision['status']
+}
+
 /** What follows a durable decision, in the background: if it fails here, recovery redoes it from the job. */
-function finishLater(services: Services, job: JobRecord, charged: NanoUsd | undefined, decided_at: Date): void {
-  finish(services, job, charged, decided_at).catch((error: unknown) =>
+function finishLater(services: Services, job: JobRecord, ended: Ended): void {
+  finish(services, job, ended).catch((error: unknown) =>
     services.log.error({ job: job._id, error }, 'A decided job could not be finished yet; recovery will do it.'),
   )
 }
@@ -105,15 +111,15 @@ function finishLater(services: Services, job: JobRecord, charged: NanoUsd | unde
 export async function finish(
   { ledger, storage, log }: Services,
   job: JobRecord,
-  charged: NanoUsd | undefined,
-  decided_at: Date,
+  { charged, decided_at, status }: Ended,
 ): Promise<void> {
-  const { _id: job_id, account_id, key_id, nonce, hold } = job
+  const { _id: job_id, account_id, key_id, nonce, hold, webhook_url } = job
   if (job.request_key !== null) {
     const forget = (error: unknown) => log.error({ job: job_id, error }, 'The request of a job could not be removed.')
     await storage.remove(job.request_key).catch(forget)
   }
-  await ledger.finish({ job_id, account_id, key_id, nonce, hold, cost: charged, decided_at })
+  const ending = { status, ...(webhook_url !== undefined && { webhook_url }) }
+  await ledger.finish({ job_id, account_id, key_id, nonce, hold, cost: charged, decided_at, ending })
 }
 
 /** The rates are chosen by the request's own facts, unless the provider says that it did otherwise. */

@@ -10,8 +10,10 @@ import { newId } from './ids.ts'
 import { type JobPlan, openJob } from './open.ts'
 import { keepRequest } from './requests.ts'
 import type { Caller, Services } from './services.ts'
+import { checkWebhookUrl } from './webhook_urls.ts'
 
-export interface Submission extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo' | 'opened' | 'id'> {
+export interface Submission
+  extends Pick<JobPlan, 'endpoint' | 'request_id' | 'metadata' | 'echo' | 'opened' | 'id' | 'webhook_url'> {
   max_cost_usd?: string
 }
 
@@ -50,6 +52,7 @@ async function queue(
   plan: Omit<JobPlan, 'mode'>,
   request: object,
 ): Promise<JobRecord> {
+  if (plan.webhook_url !== undefined) await checkWebhookUrl(services, plan.webhook_url)
   const { id = newId('job') } = plan
   const kept = await keepRequest(services, caller.account_id, id, request)
   const work = await openJob(services, caller, admitted, { ...plan, ...kept, id, mode: 'async' })

@@ -3,6 +3,7 @@
 import { Batch } from '../store/batch.ts'
 import type { Store } from '../store/connect.ts'
 import type { EntryRecord } from '../store/entries.ts'
+import type { JobDecision } from '../store/jobs.ts'
 import type { NanoUsd } from './money.ts'
 import { isDuplicate, isRefused, repeatUntilKnown, type UpdateStatement, update } from './writes.ts'
 
@@ -15,14 +16,26 @@ export interface Decided {
   hold: NanoUsd
   cost: NanoUsd | undefined
   decided_at: Date
+  /** How the job ended, for whoever is told of it before the job is closed. */
+  ending?: Ending
 }
 
+export interface Ending {
+  status: JobDecision['status']
+  /** Where its own request wants it told. */
+  webhook_url?: string
+}
+
+/** Runs before jobs are closed: what it wrote is there when nobody looks for them any more. Must bear being repeated. */
+export type BeforeClose = (decided: Decided[]) => Promise<void>
+
 /** Only for decisions that are majority-committed: one's own acknowledged, or one read back with majority. */
-export function finishBatch(store: Store, linger_ms: number): Batch<Decided, void> {
+export function finishBatch(store: Store, linger_ms: number, beforeClose?: BeforeClose): Batch<Decided, void> {
   return new Batch(
     async (decided) => {
       await apply(store, decided)
       await journal(store, decided)
+      await beforeClose?.(decided)
       await close(store, decided)
       return decided.map(() => undefined)
     },

@@ -5,7 +5,7 @@ import type { AccountRecord } from '../store/accounts.ts'
 import type { Batch } from '../store/batch.ts'
 import type { Store } from '../store/connect.ts'
 import { type DecisionRequest, decideBatch, type Verdict } from './decide.ts'
-import { type Decided, finishBatch } from './finish.ts'
+import { type BeforeClose, type Decided, finishBatch } from './finish.ts'
 import { type HoldOutcome, type HoldRequest, holdBatch } from './hold.ts'
 import { repeatUntilKnown, StoreUnavailable } from './writes.ts'
 
@@ -20,11 +20,11 @@ export class Ledger {
   readonly #decisions: Batch<DecisionRequest, Verdict>
   readonly #finishing: Batch<Decided, void>
 
-  constructor(store: Store) {
+  constructor(store: Store, beforeClose?: BeforeClose) {
     this.#store = store
     this.#holds = holdBatch(store)
     this.#decisions = decideBatch(store)
-    this.#finishing = finishBatch(store, FINISH_LINGER_MS)
+    this.#finishing = finishBatch(store, FINISH_LINGER_MS, beforeClose)
   }
 
   /** Sets credit aside for a job, or says why not. Throws StoreUnavailable. */

@@ -92,6 +92,21 @@ export function guardedConnector({
   }
 }
 
+/**
+ * Whether a host may be visited, as far as can be told before: false where it certainly leads to no public address. The
+ * connector looks again, and its answer counts.
+ */
+export async function mayBePublic(hostname: string, resolve: Resolve = resolveAll): Promise<boolean> {
+  const host = hostname.replace(/^\[|\]$/g, '')
+  if (isIP(host) !== 0) return isPublicAddress(host)
+  try {
+    return (await resolve(host)).some(({ address }) => isPublicAddress(address))
+  } catch {
+    // The name server is out of order for the moment: that says nothing of the name.
+    return true
+  }
+}
+
 async function resolveAll(hostname: string): Promise<Address[]> {
   try {
     return await lookup(hostname, { all: true })

@@ -9,6 +9,14 @@ import { type KeyRecord, keySchema } from './keys.ts'
 import { type RouterRecord, routerSchema } from './routers.ts'
 import { type ThreadRecord, threadSchema } from './threads.ts'
 import { type UserRecord, userSchema } from './users.ts'
+import {
+  type SigningSecretRecord,
+  signingSecretSchema,
+  type WebhookDeliveryRecord,
+  type WebhookEndpointRecord,
+  webhookDeliverySchema,
+  webhookEndpointSchema,
+} from './webhooks.ts'
 
 export interface Store {
   accounts: mongo.Collection<AccountRecord>
@@ -18,6 +26,9 @@ export interface Store {
   entries: mongo.Collection<EntryRecord>
   routers: mongo.Collection<RouterRecord>
   audit: mongo.Collection<AuditRecord>
+  webhook_endpoints: mongo.Collection<WebhookEndpointRecord>
+  signing_secrets: mongo.Collection<SigningSecretRecord>
+  webhook_deliveries: mongo.Collection<WebhookDeliveryRecord>
   threads: mongo.Collection<ThreadRecord>
   connection: Connection
   /** For commands that the collections' methods would wrap at a cost. */
@@ -47,6 +58,9 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     entry: entrySchema,
     router: routerSchema,
     audit: auditSchema,
+    webhook_endpoint: webhookEndpointSchema,
+    signing_secret: signingSecretSchema,
+    webhook_delivery: webhookDeliverySchema,
     thread: threadSchema,
   }
   await Promise.all(Object.entries(schemas).map(([name, schema]) => connection.model(name, schema).createIndexes()))
@@ -59,6 +73,9 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     entries: database.collection<EntryRecord>('entries'),
     routers: database.collection<RouterRecord>('routers'),
     audit: database.collection<AuditRecord>('audit'),
+    webhook_endpoints: database.collection<WebhookEndpointRecord>('webhook_endpoints'),
+    signing_secrets: database.collection<SigningSecretRecord>('signing_secrets'),
+    webhook_deliveries: database.collection<WebhookDeliveryRecord>('webhook_deliveries'),
     threads: database.collection<ThreadRecord>('threads'),
     connection,
     database,

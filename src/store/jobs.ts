@@ -98,6 +98,8 @@ export interface JobRecord {
   /** The facts of the request that its answer repeats: a video's prompt, size and seconds. */
   echo: JsonObject
   metadata: Record<string, string>
+  /** Where the request wants its end told, beside the account's endpoints. */
+  webhook_url?: string
   request_id: string
   created_at: Date
   started_at: Date | null
@@ -146,6 +148,7 @@ export const jobSchema: Schema = new Schema(
     request_key: { type: String, default: null },
     echo: { type: mixed, required: true },
     metadata: { type: mixed, required: true },
+    webhook_url: { type: String },
     request_id: { type: String, required: true },
     created_at: { type: Date, required: true },
     started_at: { type: Date, default: null },
