@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { defineProvider, type Operation } from '../src/contract.ts'
 import { openaiCompatible } from '../src/protocols/openai-compatible.ts'
+import { gptImage } from '../src/protocols/openai-media/gpt_image.ts'
 import { openaiResponses } from '../src/protocols/openai-responses/provider.ts'
 
 /** Served by the Responses API alone, always or when there are tools (OpenAI's guides, 2026-10-03). */
@@ -21,6 +22,8 @@ export default defineProvider({
     project: z.string().optional(),
   }),
   environment: { organization: 'OPENAI_ORG_ID', project: 'OPENAI_PROJECT_ID' },
+  // The sizes of the price file, so that ratios are made into one of them.
+  options: ({ limits }) => z.strictObject({}).transform(() => ({ sizes: sizesIn(limits) })),
   connect: ({ api_key, base_url, organization, project }, { fetch }) => {
     const headers = {
       ...(organization ? { 'openai-organization': organization } : {}),
@@ -30,6 +33,12 @@ export default defineProvider({
     const server = { provider: 'OpenAI', base_url, api_key, fetch, headers, quirks }
     const operations: Operation[] = ['chat', 'image', 'video', 'speech', 'transcription', 'embedding', 'moderation']
     const connection = openaiCompatible(server, operations)
-    return { ...connection, chat: [...(connection.chat ?? []), openaiResponses({ ...server, counts_input: true })] }
+    return {
+      ...connection,
+      ...(connection.image && { image: gptImage(connection.image) }),
+      chat: [...(connection.chat ?? []), openaiResponses({ ...server, counts_input: true })],
+    }
   },
 })
+
+const sizesIn = ({ size }: { readonly size?: unknown }): string[] => (Array.isArray(size) ? size.map(String) : [])
