@@ -4,6 +4,7 @@ import { Batch } from '../store/batch.ts'
 import type { Store } from '../store/connect.ts'
 import type { EntryRecord } from '../store/entries.ts'
 import type { JobDecision } from '../store/jobs.ts'
+import { byAccount, oncePerJob } from './by_account.ts'
 import type { NanoUsd } from './money.ts'
 import { isDuplicate, isRefused, repeatUntilKnown, type UpdateStatement, update } from './writes.ts'
 
@@ -45,44 +46,55 @@ export function finishBatch(store: Store, linger_ms: number, beforeClose?: Befor
 
 /** S6: matches the nonce and the amount of the hold, so that it can only ever happen once. */
 async function apply(store: Store, decided: Decided[]): Promise<void> {
-  const matched = await repeatUntilKnown(() => update(store.database, 'accounts', decided.map(statement)))
-  if (matched === decided.length) return
+  const groups = byAccount(oncePerJob(decided))
+  const matched = await repeatUntilKnown(() => update(store.database, 'accounts', groups.map(statement)))
+  if (matched === groups.length) return
   // Some were applied before, or their hold was never made, or (after a lost answer) all of them went through.
-  for (const each of decided) await applyOne(store, each)
+  let open = decided
+  for (let attempt = 1; attempt <= APPLY_TRIES; attempt++) {
+    open = await stillHeld(store, open)
+    if (open.length === 0) return
+    const alone = open.map((each) => statement([each]))
+    await repeatUntilKnown(() => update(store.database, 'accounts', alone))
+  }
+  const { job_id, account_id } = open[0] as Decided
+  throw new Error(`The hold of job ${job_id} cannot be taken out of account ${account_id}.`)
 }
 
-/** How often one hold is looked at again: its amount may change in between (an extension), but not for ever. */
+/** How often holds are looked at again: their amounts may change in between (an extension), but not for ever. */
 const APPLY_TRIES = 20
 
-async function applyOne(store: Store, decided: Decided): Promise<void> {
-  for (let attempt = 1; attempt <= APPLY_TRIES; attempt++) {
-    const field = `holds.${decided.job_id}`
-    const account = await repeatUntilKnown(() =>
-      store.accounts.findOne({ _id: decided.account_id }, { projection: { [field]: 1 } }),
-    )
-    const hold = account?.holds?.[decided.job_id]
-    if (!hold || hold.nonce !== decided.nonce) return
-    await repeatUntilKnown(() => update(store.database, 'accounts', [statement({ ...decided, hold: hold.amount })]))
-  }
-  throw new Error(`The hold of job ${decided.job_id} cannot be taken out of account ${decided.account_id}.`)
+/** Those whose hold is there, each with the amount that it has now. */
+async function stillHeld(store: Store, decided: Decided[]): Promise<Decided[]> {
+  const ids = [...new Set(decided.map(({ account_id }) => account_id))]
+  const projection = Object.fromEntries(decided.map(({ job_id }) => [`holds.${job_id}`, 1]))
+  const accounts = await repeatUntilKnown(() => store.accounts.find({ _id: { $in: ids } }, { projection }).toArray())
+  const holds = new Map(accounts.map((account) => [account._id, account.holds]))
+  return decided.flatMap((each) => {
+    const hold = holds.get(each.account_id)?.[each.job_id]
+    return hold?.nonce === each.nonce ? [{ ...each, hold: hold.amount }] : []
+  })
 }
 
-function statement({ job_id, account_id, key_id, nonce, hold, cost }: Decided): UpdateStatement {
-  const key = `keys.${key_id}`
-  const charged = cost ?? 0n
-  return {
-    q: { _id: account_id, [`holds.${job_id}.nonce`]: nonce, [`holds.${job_id}.amount`]: hold },
-    u: {
-      $inc: {
-        held: -hold,
-        available: hold - charged,
-        [`${key}.held`]: -hold,
-        [`${key}.room`]: hold - charged,
-        ...(charged > 0n && { settled: charged, [`${key}.settled`]: charged }),
-      },
-      $unset: { [`holds.${job_id}`]: '' },
-    },
+/** Takes all holds of one account out of it, or none of them. */
+function statement(group: Decided[]): UpdateStatement {
+  const q: Record<string, unknown> = { _id: group[0]?.account_id }
+  const $inc: Record<string, bigint> = {}
+  const $unset: Record<string, ''> = {}
+  const add = (name: string, amount: NanoUsd) => {
+    $inc[name] = ($inc[name] ?? 0n) + amount
   }
+  for (const { job_id, key_id, nonce, hold, cost = 0n } of group) {
+    q[`holds.${job_id}.nonce`] = nonce
+    q[`holds.${job_id}.amount`] = hold
+    $unset[`holds.${job_id}`] = ''
+    for (const prefix of ['', `keys.${key_id}.`]) {
+      add(`${prefix}held`, -hold)
+      add(prefix === '' ? 'available' : `${prefix}room`, hold - cost)
+      if (cost > 0n) add(`${prefix}settled`, cost)
+    }
+  }
+  return { q, u: { $inc, $unset } }
 }
 
 /** S7: one entry a settled job, under an id that only this settlement can have. */
