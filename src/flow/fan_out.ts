@@ -44,7 +44,7 @@ export interface Pictures extends ImageOutput {
 type Made = { output: ImageOutput; usage: Usage }
 /** One call. What was made and lies in bytes is not kept in a `ref`: its own `ref` finds it again. */
 type Part = { n: number } & (
-  | { state: 'open'; ref: Json; percent?: number; misses?: number }
+  | { state: 'open'; ref: Json; percent?: number; poll_after_ms?: number; misses?: number }
   | { state: 'ready'; ref: Json }
   | ({ state: 'made' } & Made)
   | { state: 'failed'; kind: ErrorKind; message: string; accepted: boolean }
@@ -135,8 +135,8 @@ async function partOf(n: number, work: () => Promise<Progress<ImageOutput>>): Pr
       return { n, state: 'made', output: progress.output, usage: progress.usage }
     if (progress.status === 'done') return failedPart(n, new ProviderError('bad_response', 'No picture came.'), true)
     if (progress.status === 'failed') return failedPart(n, progress.error, true)
-    const { ref, percent } = progress
-    return { n, state: 'open', ref, ...(percent !== undefined && { percent }) }
+    const { status: _, ...look } = progress
+    return { n, state: 'open', ...look }
   } catch (error) {
     return failedPart(n, error, false)
   }
@@ -168,7 +168,7 @@ async function inTurn<Item, Result>(
 async function conclude(generator: ImageGenerator, parts: Part[], call: Call): Promise<Progress<Pictures>> {
   const open = parts.some(({ state }) => state === 'open')
   if (open && !parts.every(fitsInRef)) return conclude(generator, await pollAfterPause(generator, parts, call), call)
-  if (open) return pending({ [PARTS]: parts as unknown as Json }, percentOf(parts), POLL_AFTER_MS)
+  if (open) return pending({ [PARTS]: parts as unknown as Json }, percentOf(parts), pollAfter(parts))
   const fetched = await inTurn(parts, async (part, index) => {
     const { n } = part
     return part.state === 'ready' ? partOf(n, () => pollOne(generator, part.ref, callOf(call, index))) : part
@@ -187,10 +187,18 @@ const fitsInRef = (part: Part) => part.state !== 'made' || part.output.images.ev
 
 /** For a provider that finishes some calls at once and others later: the short way, in memory. */
 async function pollAfterPause(generator: ImageGenerator, parts: Part[], call: Call): Promise<Part[]> {
-  await pause(POLL_AFTER_MS, undefined, { signal: call.signal }).catch(() => undefined)
+  await pause(pollAfter(parts) ?? POLL_AFTER_MS, undefined, { signal: call.signal }).catch(() => undefined)
   if (!call.signal.aborted) return pollAll(generator, parts, call)
   await cancelAll(generator, parts, call)
   throw call.signal.reason
+}
+
+/** The earliest that a part's provider names; undefined where none does. */
+function pollAfter(parts: Part[]): number | undefined {
+  const named = parts
+    .map((part) => (part.state === 'open' ? part.poll_after_ms : undefined))
+    .filter((ms) => ms !== undefined)
+  return named.length > 0 ? Math.min(...named) : undefined
 }
 
 const percentOf = (parts: Part[]) => {

@@ -108,8 +108,16 @@ export async function thumbnailOf(bytes: Uint8Array, edge: number): Promise<Buff
     })
 }
 
-/** Whether a mask says by transparency what is to be painted anew, as OpenAI's do. Reads the header alone. */
-export const hasTransparency = async (mask: Uint8Array): Promise<boolean> => (await readHeader(mask)).hasAlpha
+/** Whether a mask says by transparency what is to be painted anew, as OpenAI's do. */
+export async function hasTransparency(mask: Uint8Array): Promise<boolean> {
+  if (!(await readHeader(mask)).hasAlpha) return false
+  const { isOpaque } = await open(mask)
+    .stats()
+    .catch((error) => {
+      throw unreadable(error)
+    })
+  return !isOpaque
+}
 
 /** OpenAI's mask, where transparent is to be edited, as the other convention: white is to be edited, black stays. A PNG. */
 export async function whiteMask(mask: Uint8Array): Promise<Buffer> {
