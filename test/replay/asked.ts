@@ -7,6 +7,9 @@ import { object } from './said.ts'
 /** Anthropic's format has no mode for JSON without a schema, so the model is asked in words. */
 const JSON_IN_WORDS = 'AnswerwithoneJSONobjectandnothingelse:nowordsaroundit,nocodefence.'
 
+/** Nor does it let the assistant begin. */
+const ASSISTANT_BEGAN = '(Theassistantbegantheconversation.)'
+
 /** Undefined where nothing is lost. `format` is the one that the request went through. */
 export function asksOther(asked: ChatRequest, sent: ChatRequest, format: Protocol): string | undefined {
   const names = asked.messages.flatMap(({ content }) =>
@@ -31,7 +34,10 @@ function gistOf(request: ChatRequest, format: Protocol, filenames: string[]) {
   const words = filenames.reduce((text, name) => text.replace(flat(name), ''), flat(parts.map(wordsOf).join('')))
   const in_words = format === 'anthropic-messages' && response_format?.type === 'json'
   return {
-    words: words.replace(/<\/?system>/g, '').replace(JSON_IN_WORDS, ''),
+    words: words
+      .replace(/<\/?system>/g, '')
+      .replace(JSON_IN_WORDS, '')
+      .replace(ASSISTANT_BEGAN, ''),
     calls: parts.flatMap((part) =>
       part.type === 'tool_call' ? [part.name, part.arguments === '' ? {} : loosely(part.arguments)] : [],
     ),

@@ -8,8 +8,8 @@ import { encodeThinking } from './thinking.ts'
 const MAX_TOKENS = 16_384
 
 /**
- * The request body without `stream`. Throws ProviderError 'invalid_request'. Left out: `seed`, which promises nothing
- * anywhere, `metadata`, which is the other vendor's bookkeeping, and a picture's `detail`.
+ * The request body without `stream`. Throws ProviderError 'invalid_request'. Left out: `metadata`, which is the other
+ * vendor's bookkeeping, and a picture's `detail`.
  */
 export function encodeRequest(request: ChatRequest, upstream: string): JsonObject {
   refuse(request)
@@ -49,6 +49,7 @@ function refuse(request: ChatRequest): void {
   if (request.presence_penalty) throw unsupported('presence_penalty', 'penalties')
   if (request.frequency_penalty) throw unsupported('frequency_penalty', 'penalties')
   if (Object.keys(logit_bias).length > 0) throw unsupported('logit_bias', 'biases')
+  if (request.seed !== undefined) throw unsupported('seed', 'answers that can be had again')
   if (request.top_logprobs !== undefined) throw unsupported('logprobs', 'probabilities of tokens')
   if (verbosity !== undefined && verbosity !== 'medium') throw unsupported('verbosity', 'it; ask for it in words')
   if (request.audio || modalities.some((modality) => modality !== 'text')) {

@@ -24,10 +24,22 @@ export function encodeMessages(messages: ChatMessage[]): { system: JsonObject[];
   for (const turn of turns) {
     turn.content.sort((a, b) => Number(b.type === 'tool_result') - Number(a.type === 'tool_result'))
   }
-  return {
-    system: leading.flatMap(({ content }) => content.flatMap((part) => encodePart(part))),
-    messages: turns.filter(({ content }) => content.length > 0) as unknown as JsonObject[],
-  }
+  const system = leading.flatMap(({ content }) => content.flatMap((part) => encodePart(part)))
+  const said = turns.filter(({ content }) => content.length > 0)
+  if (said.length === 0) return { system: [], messages: asTurn(system) }
+  if (said[0]?.role === 'assistant') said.unshift({ role: 'user', content: [{ type: 'text', text: BEGUN }] })
+  return { system, messages: said as unknown as JsonObject[] }
+}
+
+/** The first turn must be a user's, and may not be empty. */
+const BEGUN = '(The assistant began the conversation.)'
+
+/** Instructions alone, which other vendors answer, are what the user says here. */
+function asTurn(system: JsonObject[]): JsonObject[] {
+  if (system.length > 0) return [{ role: 'user', content: system }]
+  throw new ProviderError('invalid_request', "'messages': there is nothing in them that could be answered.", {
+    param: 'messages',
+  })
 }
 
 function addTurn(turns: Turn[], message: ChatMessage): void {

@@ -65,6 +65,20 @@ describe('a canonical request', () => {
     ])
   })
 
+  it('begins with the user, where instructions stand alone or the assistant spoke first', () => {
+    const alone = encoded({ messages: [{ role: 'system', content: text('Say hello.') }] })
+    expect(alone.messages).toEqual([{ role: 'user', content: text('Say hello.') }])
+    expect(alone).not.toHaveProperty('system')
+    const spoken = encoded({ messages: [{ role: 'assistant', content: text('Yes?') }, ...asked().messages] })
+    expect(spoken.messages).toMatchObject([{ role: 'user' }, { role: 'assistant', content: text('Yes?') }, {}])
+    const nothing = () => encoded({ messages: [{ role: 'user', content: text('') }] })
+    expect(nothing).toThrow(expect.objectContaining({ kind: 'invalid_request', detail: { param: 'messages' } }))
+  })
+
+  it('with a seed is refused, for answers cannot be had again', () => {
+    expect(() => encoded({ seed: 1 })).toThrow(expect.objectContaining({ detail: { param: 'seed' } }))
+  })
+
   it('brings pictures and documents, and marks what to keep', () => {
     const data = Buffer.from('hi')
     const [turn] = encoded({
