@@ -1,59 +1,45 @@
 // POST /v1/estimate: what any request would hold at most, from its body, JSON or a form, and its `operation`. No job is
-// opened, nothing is held, no file is downloaded.
+// opened, nothing is held, no file is downloaded; an uploaded recording is measured.
 import { z } from 'zod'
 import { type ImageRequest, type JsonObject, OPERATIONS, type Operation } from '../contract.ts'
 import type { Admitted } from '../flow/admit.ts'
 import { admitChat } from '../flow/chat.ts'
 import { estimateView } from '../flow/estimate.ts'
 import { admitGeneration } from '../flow/generate.ts'
-import { defaultSeconds } from '../flow/generators.ts'
+import type { GeneratorOperation, RequestOf } from '../flow/generators.ts'
 import type { Caller, Services } from '../flow/services.ts'
 import { findThread, turnBody } from '../flow/threads.ts'
-import type { ApiRouter } from '../http/context.ts'
+import { clientSignal } from '../http/abort.ts'
+import type { ApiRouter, Context } from '../http/context.ts'
 import type { UploadedFile } from '../http/multipart.ts'
 import { openaiChatFront } from '../protocols/openai-chat/front.ts'
 import { readChatRequest } from '../protocols/openai-chat/request.ts'
 import { IMAGE_FORM, readImageRequest } from '../protocols/openai-media/image_request.ts'
 import { readSpeechRequest } from '../protocols/openai-media/speech_request.ts'
 import { readEmbeddingRequest, readModerationRequest } from '../protocols/openai-media/text_request.ts'
-import { readTranscriptionRequest } from '../protocols/openai-media/transcription_request.ts'
-import { readVideoRequest } from '../protocols/openai-media/video_request.ts'
+import { TRANSCRIPTION_FORM } from '../protocols/openai-media/transcription_request.ts'
+import { VIDEO_FORM } from '../protocols/openai-media/video_request.ts'
+import { filmRequest, recordingRequest, unseen } from './estimate_media.ts'
+import type { Extensions } from './extensions.ts'
 import { filesByField, readMediaBody } from './media_body.ts'
 import { pickImages } from './serve_images.ts'
 
-const ESTIMATE_FORM = { numbers: [...IMAGE_FORM.numbers, 'seconds'], booleans: IMAGE_FORM.booleans }
+/** The fields of all forms that are no text in JSON. */
+const ESTIMATE_FORM = {
+  numbers: [...IMAGE_FORM.numbers, ...VIDEO_FORM.numbers, ...TRANSCRIPTION_FORM.numbers],
+  booleans: [...IMAGE_FORM.booleans, ...VIDEO_FORM.booleans, ...TRANSCRIPTION_FORM.booleans],
+}
 
 const head = z.object({ operation: z.enum(OPERATIONS) })
-/** A recording has a length; here it is told and not measured. */
-const recording = z.object({ seconds: z.number().positive() })
 
 export function estimateRoutes(router: ApiRouter, services: Services): void {
   router.post('/v1/estimate', async (context) => {
     const { fields, files, extensions } = await readMediaBody(context, services, ESTIMATE_FORM)
     const { operation } = head.parse(fields)
     const { operation: _, ...body } = fields
-    const { caller } = context.state
-    const { max_cost_usd } = extensions
-    const admitted =
-      operation === 'image'
-        ? admitGeneration(services, caller, 'image', await imageRequest(services, caller, body, files), max_cost_usd)
-        : admitAny(services, caller, operation, withoutFiles(operation, body, files), max_cost_usd)
+    const admitted = await admitAny(services, context, operation, { body, files, ...extensions })
     context.body = estimateView(admitted, operation)
   })
-}
-
-/** A file that is only counted. */
-const unseen = () => ({ type: 'bytes' as const, data: new Uint8Array(), media_type: 'application/octet-stream' })
-
-/** The files that forms may have, which say nothing about the cost: for lengths there is 'seconds'. */
-const FILES: Partial<Record<Operation, Record<string, number>>> = {
-  video: { input_reference: 1 },
-  transcription: { file: 1 },
-}
-
-function withoutFiles(operation: Operation, body: JsonObject, files: UploadedFile[]): JsonObject {
-  filesByField(files, FILES[operation] ?? {})
-  return body
 }
 
 /** Of a picture, an edit, or with `thread_id` the next turn of a thread. */
@@ -71,13 +57,26 @@ async function imageRequest(
   return { ...request, ...(count > 0 && { images: sent }), ...(mask && { mask: unseen() }) }
 }
 
-function admitAny(
+interface Asked extends Extensions {
+  body: JsonObject
+  files: UploadedFile[]
+}
+
+async function admitAny(
   services: Services,
-  caller: Caller,
-  operation: Exclude<Operation, 'image'>,
-  body: JsonObject,
-  max_cost_usd: string | undefined,
-): Admitted {
+  context: Context,
+  operation: Operation,
+  { body, files, max_cost_usd }: Asked,
+): Promise<Admitted> {
+  const { caller } = context.state
+  const admitted = <Kind extends GeneratorOperation>(kind: Kind, request: RequestOf<Kind>) =>
+    admitGeneration(services, caller, kind, request, max_cost_usd)
+  if (operation === 'image') return admitted('image', await imageRequest(services, caller, body, files))
+  if (operation === 'video') return admitted('video', await filmRequest(services, caller, body, files))
+  if (operation === 'transcription') {
+    return admitted('transcription', await recordingRequest(services, body, files, clientSignal(context)))
+  }
+  filesByField(files, {})
   switch (operation) {
     case 'chat':
       return admitChat(services, caller, {
@@ -86,22 +85,11 @@ function admitAny(
         model: String(body.model),
         ...(max_cost_usd !== undefined && { max_cost_usd }),
       })
-    case 'video': {
-      const { request } = readVideoRequest(body)
-      const seconds = request.seconds ?? defaultSeconds(services, request.model)
-      return admitGeneration(services, caller, 'video', { ...request, seconds }, max_cost_usd)
-    }
     case 'speech':
-      return admitGeneration(services, caller, 'speech', readSpeechRequest(body).request, max_cost_usd)
-    case 'transcription': {
-      const { seconds, ...fields } = body
-      const { request } = readTranscriptionRequest(fields, 'transcribe')
-      const sent = { ...request, audio: unseen(), seconds: recording.parse({ seconds }).seconds }
-      return admitGeneration(services, caller, 'transcription', sent, max_cost_usd)
-    }
+      return admitted('speech', readSpeechRequest(body).request)
     case 'embedding':
-      return admitGeneration(services, caller, 'embedding', readEmbeddingRequest(body), max_cost_usd)
+      return admitted('embedding', readEmbeddingRequest(body))
     case 'moderation':
-      return admitGeneration(services, caller, 'moderation', readModerationRequest(body), max_cost_usd)
+      return admitted('moderation', readModerationRequest(body))
   }
 }
