@@ -9,9 +9,10 @@ import type { Config } from './config.ts'
 import { Callers } from './flow/callers.ts'
 import { loadEncryptionKeys } from './flow/encryption_keys.ts'
 import { type FirstRun, firstRun } from './flow/first_run.ts'
-import { type HeartbeatTimings, startHeartbeat } from './flow/heartbeat.ts'
+import { type Heartbeat, type HeartbeatTimings, startHeartbeat } from './flow/heartbeat.ts'
 import { newId } from './flow/ids.ts'
 import { JobWrites } from './flow/job_writes.ts'
+import { Lanes } from './flow/lanes.ts'
 import { Metrics } from './flow/metrics.ts'
 import { startRetention } from './flow/retention.ts'
 import { Secrets } from './flow/secrets.ts'
@@ -31,6 +32,8 @@ import { makeDataFolder, startEmbeddedStore } from './store/embedded/start.ts'
 const DRAIN_MS = 25_000
 /** How long work that was ended may take to say so to its caller and to the ledger. */
 const LAST_WORDS_MS = 3000
+/** How long the store is waited for when everything else has ended. */
+const SILENCE_MS = 5000
 const LOOK_MS = 20
 
 export interface Router {
@@ -62,6 +65,7 @@ export async function startRouter(
     const callers = new Callers(store, log)
     closing.unshift(() => callers.close())
     let worker: Worker | undefined
+    let heartbeat: Heartbeat | undefined
     let sender: WebhookSender | undefined
     const services: Services = {
       config,
@@ -82,7 +86,11 @@ export async function startRouter(
       router_id: newId('rtr'),
       callers,
       metrics: new Metrics(),
-      wake: (at) => worker?.wake(at),
+      lanes: new Lanes({
+        pollsPerSecond: (provider) => registry.pollsPerSecond(provider),
+        routers: () => heartbeat?.routers() ?? 1,
+      }),
+      wake: (at, queue) => worker?.wake(at, queue),
       wakeWebhooks: () => sender?.wake(),
     }
     // The port is known before the app is whole: who comes in between waits for it.
@@ -91,8 +99,8 @@ export async function startRouter(
     const url = await listen(server, config)
     closing.unshift(() => void server.close())
     const first_run = await firstRun(services, callers, url)
-    const heartbeat = await startHeartbeat(services, { alone: embedded !== undefined, ...timings })
-    worker = startWorker(services)
+    heartbeat = await startHeartbeat(services, { alone: embedded !== undefined, ...timings })
+    worker = startWorker(services, heartbeat)
     const retention = startRetention(services)
     sender = new WebhookSender(services).start()
     let stopping = false
@@ -108,19 +116,42 @@ export async function startRouter(
       const claimed = worker?.stop()
       await noneUnderWay(services.works, Date.now() + drain_ms)
       services.works.endAll()
-      await claimed
-      await noneUnderWay(services.works, Date.now() + LAST_WORDS_MS)
-      await services.ledger.flush()
-      await sender?.stop()
-      await heartbeat.stop()
+      // A store that has gone silent (its folder removed, its disk full) must not keep the process: what it does not
+      // learn now, recovery finds out.
+      const last_words = async () => {
+        await claimed
+        await noneUnderWay(services.works, Date.now() + LAST_WORDS_MS)
+        await services.ledger.flush()
+        await sender?.stop()
+        await heartbeat?.stop()
+      }
+      await inTime(log, last_words)
       server.closeAllConnections()
       await idle
-      for (const step of closing) await step()
+      for (const step of closing) await inTime(log, step)
     }
     return { url, services, first_run, close }
   } catch (error) {
     for (const step of closing) await step()
     throw error
+  }
+}
+
+/** Resolves when it is done, has failed or has taken too long: whoever stops goes on to the next thing. */
+async function inTime(log: Logger, act: () => Promise<unknown> | unknown): Promise<void> {
+  const waiting = new AbortController()
+  const late = pause(SILENCE_MS, 'late', { signal: waiting.signal }).catch(() => undefined)
+  try {
+    const answer = await Promise.race([act(), late])
+    if (answer === 'late')
+      log.warn('The store does not answer while the router stops; what is left is recovered later.')
+  } catch (error) {
+    log.warn(
+      { error },
+      'Something could not be ended in order while the router stops; what is left is recovered later.',
+    )
+  } finally {
+    waiting.abort()
   }
 }
 

@@ -14,8 +14,14 @@ export interface HeartbeatTimings {
 const TIMINGS: HeartbeatTimings = { beat_ms: 4000, alive_ms: 14_000, orphans_ms: 10 * 60_000 }
 /** Until then the name of a dead router is kept: one that was only frozen may wake, and write under it, before it beats. */
 const FORGOTTEN_MS = 24 * 3600_000
+/** How late a beat of another router may be. */
+const BEAT_LATE_MS = 500
 
 export interface Heartbeat {
+  /** How many routers live on this store, this one included, as of the last beat. */
+  routers(): number
+  /** When every other router has heard of this one, in the time of Date.now(). */
+  readonly heard_at: number
   stop(): Promise<void>
 }
 
@@ -25,26 +31,44 @@ export async function startHeartbeat(
   { alone, ...given }: { alone: boolean } & Partial<HeartbeatTimings>,
 ): Promise<Heartbeat> {
   const { beat_ms, alive_ms, orphans_ms } = { ...TIMINGS, ...given }
-  await beat(services, alive_ms)
+  let stopped = false
+  let routers = 1
+  const say = async () => {
+    await beat(services, alive_ms)
+    routers = await services.store.routers.countDocuments({ alive_until: { $gt: new Date() } })
+  }
   if (alone)
     await services.store.routers.updateMany(
       { _id: { $ne: services.router_id } },
       { $set: { alive_until: new Date(0) } },
     )
-  let working = recover(services, true)
-  let orphans_at = Date.now() + orphans_ms
-  const timer = setInterval(() => {
-    beat(services, alive_ms).catch((error: unknown) =>
-      services.log.error({ error }, 'The heartbeat could not be written; the next one is due in a moment.'),
-    )
+  await say()
+  const heard_at = routers > 1 ? Date.now() + beat_ms + BEAT_LATE_MS : 0
+  let orphans_at = 0
+  let recovering: Promise<void> | undefined
+  // While the store is silent one round after the other would pile up: a beat that finds one under way begins none.
+  const look = () => {
+    if (recovering || stopped) return
     const orphans = Date.now() > orphans_at
     if (orphans) orphans_at = Date.now() + orphans_ms
-    working = working.then(() => recover(services, orphans))
+    recovering = recover(services, orphans).finally(() => {
+      recovering = undefined
+    })
+  }
+  look()
+  const timer = setInterval(() => {
+    say().catch((error: unknown) =>
+      services.log.error({ error }, 'The heartbeat could not be written; the next one is due in a moment.'),
+    )
+    look()
   }, beat_ms)
   return {
+    routers: () => routers,
+    heard_at,
     async stop() {
+      stopped = true
       clearInterval(timer)
-      await working
+      await recovering
       await services.store.routers.updateOne({ _id: services.router_id }, { $set: { alive_until: new Date(0) } })
     },
   }

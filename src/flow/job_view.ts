@@ -43,6 +43,13 @@ export function jobView(job: JobRecord, addressOf = (index: number) => outputPat
   }
 }
 
+/** As its admin sees it: with what its owner need not know of its provider. */
+export function adminJobView(job: JobRecord): JsonObject {
+  const { late_success } = job
+  if (!late_success) return jobView(job)
+  return { ...jobView(job), late_success: { at: seconds(late_success.at), usage: usageView(late_success.usage) } }
+}
+
 const outputPath = (job_id: string, index: number) => `/v1/jobs/${job_id}/outputs/${index}`
 
 function outputView(output: JobOutput, address: string): JsonObject {

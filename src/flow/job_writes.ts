@@ -12,12 +12,25 @@ export interface Started {
   isDecided(): boolean
 }
 
+type ChangedField =
+  | 'nonce'
+  | 'state'
+  | 'started_at'
+  | 'ref'
+  | 'percent'
+  | 'polls'
+  | 'polled_at'
+  | 'made'
+  | 'queue'
+  | 'offer'
+  | 'attempts'
+
 /** What changes on an asynchronous job while a router works on it. */
 export interface JobChange {
   job_id: string
   /** The lease under which the router works: a job that another has taken over since stays untouched. */
   fence: number
-  set: Partial<Pick<JobRecord, 'nonce' | 'state' | 'started_at' | 'ref' | 'percent' | 'polls' | 'offer' | 'attempts'>>
+  set: Partial<Pick<JobRecord, ChangedField>>
   /** Gives the job back until then, to whichever router comes first. */
   poll_at?: Date
 }
@@ -89,8 +102,8 @@ async function change(store: Store, changes: JobChange[]): Promise<boolean[]> {
   const matched = await repeatUntilKnown(() => update(store.database, 'jobs', statements))
   if (matched === statements.length) return changes.map(() => true)
   if (statements.length === 1) return [false]
-  // Which of them were not ours any more is seen one by one: what applied before applies again, and changes nothing.
-  const answers: boolean[] = []
-  for (const each of changes) answers.push(...(await change(store, [each])))
-  return answers
+  // Which of them were not ours any more is found by halves: what applied before applies again, and changes nothing.
+  const half = Math.ceil(changes.length / 2)
+  const first = await change(store, changes.slice(0, half))
+  return [...first, ...(await change(store, changes.slice(half)))]
 }

@@ -3,12 +3,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { JsonObject, Operation } from '../contract.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import { Failure } from './failure.ts'
-import { isGeneratorOperation } from './generators.ts'
 import { type JobStatus, jobStatus } from './job_view.ts'
+import { abandon } from './late.ts'
 import { heldNonce } from './recover.ts'
 import type { Services } from './services.ts'
 import { release } from './settle.ts'
-import { cancelUpstream, offersOf } from './step.ts'
+import { offersOf } from './upstream.ts'
 import { canceled } from './work.ts'
 
 /** A job of the account, or 404: a name that is not there and a name of somebody else's are told alike. */
@@ -80,7 +80,7 @@ export async function cancelJob(services: Services, account_id: string, id: stri
   const abort = new AbortController()
   const stranger = { job: { ...job, nonce }, offers: offersOf(services, job), abort, decided: false }
   const won = await release(services, stranger, canceled(), 'canceled')
-  if (won && isGeneratorOperation(job.operation)) await cancelUpstream(services, stranger, job.operation)
+  if (won) await abandon(services, stranger)
   return findJob(services, account_id, id)
 }
 

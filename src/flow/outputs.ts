@@ -1,6 +1,7 @@
 // Outputs of media jobs: fetched from the provider, typed by their bytes, measured, and kept in storage under the job.
 import { type Asset, type JsonObject, ProviderError } from '../contract.ts'
 import { loadAsset } from '../media/assets.ts'
+import { FetchFailed } from '../media/fetch.ts'
 import { convertImage, PICTURE_FORMATS, plainImage } from '../media/image.ts'
 import { MediaError } from '../media/media_error.ts'
 import { probe } from '../media/probe.ts'
@@ -25,6 +26,13 @@ export function filesOf<Kind extends GeneratorOperation>(operation: Kind, output
   return []
 }
 
+/** No file came from an address that is allowed: it may with time. */
+export class FileNotFetched extends ProviderError {
+  constructor(cause: FetchFailed) {
+    super('bad_response', 'The file that the provider made could not be downloaded.', { cause })
+  }
+}
+
 /**
  * Brings a file here, whatever form the provider gave it in; its type is what its bytes say, or what the caller asked for.
  * `hosts` are the provider's own, which the operator chose: they alone may be private.
@@ -41,6 +49,7 @@ export async function fetchOutput(
     if (!file.media_type.startsWith('audio/')) return await inAskedFormat(file, echo)
     return await inAskedSound(file, asset.media_type ?? file.media_type, echo, signal)
   } catch (error) {
+    if (error instanceof FetchFailed) throw new FileNotFetched(error)
     if (!(error instanceof MediaError)) throw error
     throw new ProviderError('bad_response', 'The provider gave a file that cannot be used.', { cause: error })
   }

@@ -28,7 +28,15 @@ function encodeBytes(this: Record<string, unknown>, name: string, value: unknown
 }
 
 export async function readRequest(services: Services, job: JobRecord): Promise<JsonObject> {
-  return revive(job.request ?? (await readStoredRequest(services, job))) as JsonObject
+  return revive(job.request ?? (await readKeptRequest(services, job))) as JsonObject
+}
+
+/** A claimed job comes without its request, which most of its steps do not need. */
+async function readKeptRequest(services: Services, job: JobRecord): Promise<Json> {
+  if (job.request_key !== null) return readStoredRequest(services, job)
+  const kept = await services.store.jobs.findOne({ _id: job._id }, { projection: { request: 1 } })
+  if (!kept?.request) throw new Error(`The request of job ${job._id} is not there any more.`)
+  return kept.request
 }
 
 async function readStoredRequest(services: Services, { _id, request_key }: JobRecord): Promise<Json> {

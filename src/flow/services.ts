@@ -7,6 +7,7 @@ import type { Registry } from '../registry.ts'
 import type { Store } from '../store/connect.ts'
 import type { Callers } from './callers.ts'
 import type { JobWrites } from './job_writes.ts'
+import type { Lanes } from './lanes.ts'
 import type { Metrics } from './metrics.ts'
 import type { Secrets } from './secrets.ts'
 import type { Works } from './work.ts'
@@ -28,8 +29,10 @@ export interface Services {
   reload(): Promise<Registry>
   /** This process among the routers of the store. */
   router_id: string
-  /** Lets the worker look for due jobs now, or at that time. */
-  wake(at?: Date): void
+  /** What is bounded and paced for each provider. */
+  lanes: Lanes
+  /** Lets the worker look for due jobs now, or at that time; in one queue, where that is known. */
+  wake(at?: Date, queue?: string): void
   /** Lets the sender look for due webhooks now. */
   wakeWebhooks(): void
 }

@@ -1,15 +1,13 @@
 // One step of an asynchronous job: its start, or one look at it, and what follows from what the provider says. The
 // intent to submit is written first; what may have been submitted before is never blindly submitted again.
-import { type Json, type Progress, ProviderError, type Usage } from '../contract.ts'
+import { ERROR_KINDS, type Progress, ProviderError, type Usage } from '../contract.ts'
 import { StoreUnavailable } from '../ledger/writes.ts'
-import type { Quote } from '../pricing/schema.ts'
 import type { JobRecord } from '../store/jobs.ts'
-import type { AdmittedOffer } from './admit.ts'
-import { callFor } from './attempts.ts'
+import { attemptOffers } from './attempts.ts'
 import { isBackground, streamInBackground } from './background.ts'
+import { bring } from './bring.ts'
 import { chatAnswer } from './chat.ts'
 import { frontOf } from './fronts.ts'
-import { begin, finishGeneration, pollProvider } from './generate.ts'
 import {
   type GeneratorOperation,
   generatorOf,
@@ -17,39 +15,48 @@ import {
   type OutputOf,
   type RequestOf,
 } from './generators.ts'
+import { handBack } from './hand_back.ts'
+import { abandon } from './late.ts'
+import { conclude, look } from './look.ts'
 import { storeJson } from './outputs.ts'
+import type { Leave } from './places.ts'
+import { preparedFor } from './prepare.ts'
 import { readRequest } from './requests.ts'
+import { interrupted, resume } from './resume.ts'
 import type { Services } from './services.ts'
 import { release } from './settle.ts'
 import type { KeptChat } from './submit.ts'
-import { canceled, deadlinePassed, isCancel, isStopping, type Work } from './work.ts'
+import { laneOf, offersOf, servingOffer } from './upstream.ts'
+import { canceled, isCancel, isStopping, type Work } from './work.ts'
 
-/** Between polls where the provider names no time: growing from the first to the second, with a fifth of jitter. */
-const POLL_MS_MIN = 1000
-const POLL_MS_MAX = 30_000
-const POLL_GROWTH = 1.5
+/** How long a provider that is too busy to take work is asked again, where its work is polled: nobody waits in line for it. */
+const BUSY_MS_MAX = 15 * 60_000
+const BUSY_PAUSE_MS = 2000
+/** Other models of the provider may have room: its other work waits no longer than this. */
+const CLOSED_MS_MAX = 10_000
 
-/** Works on a claimed job until it is handed back or decided. */
-export async function step(services: Services, job: JobRecord): Promise<void> {
+/** Works on a claimed job until it is handed back or decided; its place is given up as soon as it is not needed. */
+export async function step(services: Services, job: JobRecord, leave: Leave): Promise<void> {
   const abort = new AbortController()
   const work = services.works.begin({ job, offers: offersOf(services, job), abort, decided: false })
   try {
-    await run(services, work)
+    await run(services, work, leave)
   } catch (error) {
     if (!work.decided) services.works.lose(work)
     throw error
   } finally {
     services.works.end(work)
+    leave()
   }
 }
 
 /** Rejects when the store does not answer: what the job says then is taken up from the store again. */
-async function run(services: Services, work: Work): Promise<void> {
+async function run(services: Services, work: Work, leave: Leave): Promise<void> {
   const { job } = work
   try {
     if (job.cancel_at) work.abort.abort(canceled())
     work.abort.signal.throwIfAborted()
-    if (isGeneratorOperation(job.operation)) await stepGeneration(services, work, job.operation)
+    if (isGeneratorOperation(job.operation)) await stepGeneration(services, work, job.operation, leave)
     else await stepChat(services, work)
   } catch (error) {
     if (error instanceof StoreUnavailable) throw error
@@ -58,34 +65,11 @@ async function run(services: Services, work: Work): Promise<void> {
 }
 
 async function giveUp(services: Services, work: Work, error: unknown): Promise<void> {
-  const { job, abort } = work
-  const { aborted, reason } = abort.signal
-  if (isStopping(reason)) return handBack(services, work, 0)
+  const { ref } = work.job
+  const { aborted, reason } = work.abort.signal
+  if (isStopping(reason)) return handBack(services, work, ref === null ? 'work' : 'poll', 0)
   if (!aborted) return void (await release(services, work, error, 'failed'))
-  const won = await release(services, work, reason, isCancel(reason) ? 'canceled' : 'expired')
-  if (won && isGeneratorOperation(job.operation)) await cancelUpstream(services, work, job.operation)
-}
-
-/** The job's own quotes, with the connections of today. */
-export function offersOf(services: Services, job: JobRecord): AdmittedOffer[] {
-  const registry = services.registry()
-  return job.offers.map(({ provider, upstream, quote, estimate }) => {
-    const listed = registry.offers.get(job.model)?.find((each) => each.provider === provider)
-    const connection = registry.connection(provider) ?? {}
-    return {
-      offer: {
-        model: job.model,
-        provider,
-        upstream,
-        connection,
-        limits: listed?.limits ?? {},
-        options: listed?.options ?? {},
-      },
-      quote: quote as unknown as Quote,
-      estimate: estimate as unknown as Usage,
-      cost: job.hold,
-    }
-  })
+  if (await release(services, work, reason, isCancel(reason) ? 'canceled' : 'expired')) await abandon(services, work)
 }
 
 async function stepChat(services: Services, work: Work): Promise<void> {
@@ -102,112 +86,77 @@ async function stepGeneration<Kind extends GeneratorOperation>(
   services: Services,
   work: Work,
   operation: Kind,
+  leave: Leave,
 ): Promise<void> {
   const { job } = work
-  if (job.ref !== null) return look(services, work, operation, job.ref)
-  if (job.state === 'running' && !isRepeatable(work, operation)) throw interrupted()
-  if (!(await markSubmitting(services, work))) return
-  const request = (await readRequest(services, job)) as unknown as RequestOf<Kind>
-  await conclude(services, work, operation, await begin(services, work, operation, request))
+  if (job.ref !== null) return look(services, work, operation, job.ref, leave)
+  if (job.made) {
+    const { output, usage } = job.made as unknown as { output: OutputOf<Kind>; usage: Usage }
+    return bring(services, work, operation, { status: 'done', output, usage })
+  }
+  if (job.state === 'running') {
+    const resumed = await resume(services, work, operation)
+    if (resumed.now === 'go on') return conclude(services, work, operation, resumed.progress, false)
+    if (resumed.now === 'wait') return handBack(services, work, 'work', resumed.after_ms)
+  }
+  let progress: Progress<OutputOf<Kind>>
+  try {
+    progress = await submit(services, work, operation)
+  } catch (error) {
+    if (!(error instanceof ProviderError) || !mayWait(work, operation, error)) throw error
+    return waitInLine(services, work, error)
+  }
+  await conclude(services, work, operation, progress, false)
 }
 
-/** The router died between asking the provider and hearing its answer: what cannot be known is given back, and said. */
-const interrupted = () =>
-  new ProviderError(
-    'unavailable',
-    'The router was interrupted while the work was submitted, and cannot know whether it was.',
-  )
-
-const isRepeatable = (work: Work, operation: GeneratorOperation) => {
-  const admitted = work.offers[work.job.offer]
-  return admitted !== undefined && generatorOf(admitted.offer.connection, operation).repeatable === true
+/** Starts the work at the first offer that takes it; of each the intent is written before it is asked. */
+async function submit<Kind extends GeneratorOperation>(
+  services: Services,
+  work: Work,
+  operation: Kind,
+): Promise<Progress<OutputOf<Kind>>> {
+  const { job } = work
+  const request = (await readRequest(services, job)) as unknown as RequestOf<Kind>
+  let marked: number | undefined
+  return attemptOffers(services, work, async ({ offer }, call) => {
+    const prepared = await preparedFor(offer, operation, request)
+    if (marked !== job.offer && !(await markSubmitting(services, work))) throw takenOver(work)
+    marked = job.offer
+    return generatorOf(offer.connection, operation).start(prepared, call)
+  })
 }
 
 /** False: the job was ended or taken over meanwhile, and must not be submitted. */
 function markSubmitting(services: Services, { job }: Work): Promise<boolean> {
   job.state = 'running'
   job.started_at ??= new Date()
+  const { state, started_at, nonce, offer } = job
   return services.job_writes.change({
     job_id: job._id,
     fence: job.lease.fence,
-    set: { state: 'running', started_at: job.started_at, nonce: job.nonce },
+    set: { state, started_at, nonce, offer },
   })
 }
 
-/** A poll that fails says nothing about the work: the job waits for the next one, until its deadline. */
-async function look<Kind extends GeneratorOperation>(
-  services: Services,
-  work: Work,
-  operation: Kind,
-  ref: Json,
-): Promise<void> {
-  const overdue = work.job.deadline.getTime() <= Date.now()
-  let progress: Progress<OutputOf<Kind>>
-  try {
-    progress = await pollProvider(services, work, operation, ref)
-  } catch (error) {
-    if (overdue || work.abort.signal.aborted || !(error instanceof ProviderError))
-      return expire(services, work, operation, error)
-    services.log.warn(
-      { job: work.job._id, kind: error.kind, reason: error.message },
-      'A poll failed; the job is looked at again later.',
-    )
-    return handBack(services, work, error.detail.retry_after_ms ?? pollAfter(work))
-  }
-  if (progress.status === 'pending' && overdue) return expire(services, work, operation, deadlinePassed())
-  await conclude(services, work, operation, progress)
+function takenOver(work: Work): Error {
+  work.decided = true
+  return new Error('The job is not this router’s any more.')
 }
 
-async function expire(services: Services, work: Work, operation: GeneratorOperation, error: unknown): Promise<void> {
-  if (work.job.deadline.getTime() > Date.now()) throw error
-  await cancelUpstream(services, work, operation)
-  await release(services, work, deadlinePassed(), 'expired')
+/** Nothing was accepted: work that is polled can wait for its provider, as its caller waits for it. */
+function mayWait(work: Work, operation: GeneratorOperation, error: ProviderError): boolean {
+  const { job, abort } = work
+  if (ERROR_KINDS[error.kind].retry !== 'later' || abort.signal.aborted || work.decided) return false
+  const { poll } = generatorOf(servingOffer(work).offer.connection, operation)
+  return poll !== undefined && Date.now() < job.created_at.getTime() + BUSY_MS_MAX
 }
 
-async function conclude<Kind extends GeneratorOperation>(
-  services: Services,
-  work: Work,
-  operation: Kind,
-  progress: Progress<OutputOf<Kind>>,
-): Promise<void> {
+/** The first offer is asked first again; the others of its provider's queue wait too. */
+async function waitInLine(services: Services, work: Work, { detail }: ProviderError): Promise<void> {
   const { job } = work
-  if (progress.status === 'done') return void (await finishGeneration(services, work, operation, progress, () => true))
-  if (progress.status === 'failed') return void (await release(services, work, progress.error, 'failed'))
-  job.ref = progress.ref
-  job.percent = Math.min(99, Math.max(job.percent, Math.round(progress.percent ?? 0)))
-  await handBack(services, work, progress.poll_after_ms ?? pollAfter(work))
-}
-
-function pollAfter({ job }: Work): number {
-  const grown = Math.min(POLL_MS_MAX, POLL_MS_MIN * POLL_GROWTH ** job.polls)
-  return grown * (0.8 + Math.random() * 0.4)
-}
-
-/** The job waits, under nobody's name, until the next look; never past its deadline. */
-async function handBack(services: Services, { job }: Work, after_ms: number): Promise<void> {
-  const { ref, percent, offer, attempts, polls, nonce } = job
-  const poll_at = new Date(Math.max(Date.now(), Math.min(Date.now() + after_ms, job.deadline.getTime())))
-  await services.job_writes.change({
-    job_id: job._id,
-    fence: job.lease.fence,
-    set: { ref, percent, offer, attempts, nonce, polls: polls + 1 },
-    poll_at,
-  })
-  services.wake(poll_at)
-}
-
-/** Tells the provider to stop, where it can be told; that it cannot be reached changes nothing for the caller. */
-export async function cancelUpstream(services: Services, work: Work, operation: GeneratorOperation): Promise<void> {
-  const admitted = work.offers[work.job.offer]
-  const { ref } = work.job
-  if (!admitted || ref === null) return
-  const signal = AbortSignal.timeout(10_000)
-  try {
-    await generatorOf(admitted.offer.connection, operation).cancel?.(ref, {
-      ...callFor(services, work, admitted),
-      signal,
-    })
-  } catch (error) {
-    services.log.warn({ job: work.job._id, error }, 'The provider could not be told to stop.')
-  }
+  const pause_ms = Math.min(detail.retry_after_ms ?? BUSY_PAUSE_MS, BUSY_MS_MAX)
+  laneOf(services, job).closeUntil(performance.now() + Math.min(pause_ms, CLOSED_MS_MAX))
+  job.state = 'new'
+  job.offer = 0
+  await handBack(services, work, 'work', pause_ms * (1 + Math.random()))
 }

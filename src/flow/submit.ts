@@ -8,6 +8,7 @@ import { admitGeneration, DEADLINE_MS } from './generate.ts'
 import type { GeneratorOperation, RequestOf } from './generators.ts'
 import { newId } from './ids.ts'
 import { type JobPlan, openJob } from './open.ts'
+import { queueName } from './queues.ts'
 import { keepRequest } from './requests.ts'
 import type { Caller, Services } from './services.ts'
 import { checkWebhookUrl } from './webhook_urls.ts'
@@ -56,14 +57,16 @@ async function queue(
   const { id = newId('job') } = plan
   const kept = await keepRequest(services, caller.account_id, id, request)
   const work = await openJob(services, caller, admitted, { ...plan, ...kept, id, mode: 'async' })
+  const waits_in = queueName('work', admitted.offers[0]?.offer.provider ?? '')
   try {
     // From here on any router's worker may take it.
-    await services.job_writes.change({ job_id: id, fence: 0, set: { nonce: work.job.nonce }, poll_at: new Date() })
+    const queued = { nonce: work.job.nonce, queue: waits_in }
+    await services.job_writes.change({ job_id: id, fence: 0, set: queued, poll_at: new Date() })
   } catch (error) {
     services.works.lose(work)
     throw error
   }
   services.works.end(work)
-  services.wake()
+  services.wake(new Date(), waits_in)
   return work.job
 }

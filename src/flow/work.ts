@@ -13,6 +13,8 @@ export interface Work {
   abort: AbortController
   /** Set when this router decided the job, or learnt that another had. */
   decided: boolean
+  /** Until when it may go on beyond the job's deadline: a last look, a file that is made and must only be fetched. */
+  grace_until?: Date
   /** Of an answer that others than its first reader may read along. */
   events?: EventLog
 }
@@ -72,8 +74,8 @@ export class Works {
 
   /** Ends work whose deadline has passed. Called a few times a second for all, so that no request needs a timer of its own. */
   endOverdue(now = Date.now()): void {
-    for (const { job, abort } of this.#active.values()) {
-      if (job.deadline.getTime() < now) abort.abort(deadlinePassed())
+    for (const { job, abort, grace_until } of this.#active.values()) {
+      if (Math.max(job.deadline.getTime(), grace_until?.getTime() ?? 0) < now) abort.abort(deadlinePassed())
     }
   }
 

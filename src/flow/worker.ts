@@ -1,112 +1,163 @@
-// The worker: takes asynchronous jobs when they are due, one router each by lease and fence, and steps them on. A lost
-// wake-up costs only time; a lost router costs nothing.
+// The worker: takes asynchronous jobs when they are due, of each provider what there is room for, one router each by
+// lease and fence, and steps them on. A lost wake-up costs only time; a lost router costs nothing.
+import { setTimeout as pause } from 'node:timers/promises'
 import type { JobRecord } from '../store/jobs.ts'
+import { claimJobs, type Due, dueJobs, queueOldJobs, waitingQueues } from './claims.ts'
+import { providerOf } from './hand_back.ts'
+import type { Heartbeat } from './heartbeat.ts'
+import type { Lane } from './lanes.ts'
+import { lookAtGivenUp } from './late.ts'
+import type { Leave } from './places.ts'
+import { queueName, readQueue } from './queues.ts'
 import type { Services } from './services.ts'
 import { step } from './step.ts'
 import { canceled } from './work.ts'
 
-/** How many jobs one router works on at once. */
-const AT_ONCE_MAX = 64
 const LOOK_MS = 250
+/** Between two looks that are asked for by jobs that come and go. */
+const SOON_MS = 20
+/** How often queues are looked for that other routers have filled. */
+const DISCOVER_MS = 1000
+/** Jobs of one queue that are claimed together. */
+const CLAIM_MAX = 100
+/** Finished work that waits for a download of its provider's; with more, no more is looked for. */
+const WAITING_MAX = 64
+const GIVEN_UP_AT_ONCE = 4
+
+const UNSEEN = 'Work that was given up could not be looked at; it is tried again.'
 
 export interface Worker {
-  /** Looks for due jobs now, or at that time. */
-  wake(at?: Date): void
+  /** Looks for due jobs now, or at that time; in one queue, where that is known. */
+  wake(at?: Date, queue?: string): void
   /** Claims nothing more; resolves when what is claimed is handed back or ended. */
   stop(): Promise<void>
 }
 
-export function startWorker(services: Services): Worker {
+export function startWorker(services: Services, { heard_at }: Pick<Heartbeat, 'heard_at'>): Worker {
+  const { works, lanes, log } = services
   const stepping = new Map<string, Promise<void>>()
+  /** When the first job of each queue is due, as far as this router knows. */
+  const queues = new Map<string, number>()
   let looking: Promise<void> | undefined
-  let again = false
+  let soon: NodeJS.Timeout | undefined
+  let discover_at = 0
   let stopped = false
+  let old = true
 
   function look() {
-    if (stopped) return
-    again = looking !== undefined
-    if (again) return
-    looking = claimDue(services, AT_ONCE_MAX - stepping.size)
-      .then((jobs) => {
-        for (const job of jobs) begin(job)
-      })
-      .catch((error: unknown) =>
-        services.log.error({ error }, 'The worker could not look for due jobs; it tries again.'),
-      )
+    if (stopped || looking) return
+    looking = takeDue()
+      .catch((error: unknown) => log.error({ error }, 'The worker could not look for due jobs; it tries again.'))
       .finally(() => {
         looking = undefined
-        if (again) look()
       })
   }
 
+  function lookSoon(in_ms = SOON_MS) {
+    if (stopped || soon) return
+    soon = setTimeout(() => {
+      soon = undefined
+      look()
+    }, in_ms)
+  }
+
+  async function takeDue() {
+    if (Date.now() >= discover_at) await discover()
+    const now = Date.now()
+    const due_queues = [...queues].filter(([, at]) => at <= now).map(([queue]) => queue)
+    const due = await Promise.all(due_queues.map((queue) => dueIn(queue)))
+    for (const job of await claimJobs(services, due.flat())) begin(job)
+  }
+
+  async function discover() {
+    if (old) await queueOldJobs(services, queueName('work', ''))
+    old = false
+    discover_at = Date.now() + DISCOVER_MS * (0.9 + Math.random() * 0.2)
+    for (const [queue, at] of await waitingQueues(services)) queues.set(queue, at)
+  }
+
+  /** What of a queue is due and has room; notes when to look at it next. */
+  async function dueIn(queue: string): Promise<Due[]> {
+    const { kind, provider } = readQueue(queue)
+    const lane = lanes.of(provider)
+    if (kind === 'late') {
+      queues.delete(queue)
+      const most = Math.min(GIVEN_UP_AT_ONCE, pollsNow(lane))
+      // Nothing waits for it, not even the end of the router: a look that is lost is followed by another.
+      if (most > 0) lookAtGivenUp(services, queue, most).catch((error: unknown) => log.warn({ error }, UNSEEN))
+      return []
+    }
+    const most = Math.min(CLAIM_MAX, kind === 'poll' ? pollsNow(lane) : worksNow(lane))
+    if (most === 0) return []
+    const { due, next_at } = await dueJobs(services, queue, most)
+    if (next_at === undefined) queues.delete(queue)
+    else queues.set(queue, next_at)
+    return due
+  }
+
+  function pollsNow(lane: Lane): number {
+    if (lane.work.waiting >= WAITING_MAX || Date.now() < heard_at) return 0
+    const now = performance.now()
+    return Math.min(lane.polls.free, lane.pace.room(now, now + LOOK_MS))
+  }
+
+  const worksNow = (lane: Lane) => (lane.isOpen(performance.now()) ? lane.work.free : 0)
+
   function begin(job: JobRecord) {
-    const done = step(services, job)
-      .catch((error: unknown) =>
-        services.log.error({ job: job._id, error }, 'A step of a job failed; the sweep will take it up.'),
-      )
-      .finally(() => stepping.delete(job._id))
-    stepping.set(job._id, done)
+    const lane = lanes.of(providerOf(job))
+    if (readQueue(job.queue ?? '').kind !== 'poll')
+      return stepAside(job._id, () => step(services, job, lane.work.take()))
+    const leave = lane.polls.take()
+    const now = performance.now()
+    const wait_ms = lane.pace.take(now) - now
+    stepAside(job._id, () => stepAfter(job, leave, wait_ms))
+  }
+
+  async function stepAfter(job: JobRecord, leave: Leave, wait_ms: number) {
+    if (wait_ms >= 1) await pause(wait_ms)
+    await step(services, job, leave)
+  }
+
+  function stepAside(id: string, act: () => Promise<void>) {
+    const done = act()
+      .catch((error: unknown) => log.error({ job: id, error }, 'A step of a job failed; the sweep will take it up.'))
+      .finally(() => {
+        stepping.delete(id)
+        // Its place is free for another.
+        lookSoon()
+      })
+    stepping.set(id, done)
   }
 
   let listening = false
   const timer = setInterval(() => {
-    services.works.endOverdue()
+    works.endOverdue()
     look()
     if (listening) return
     listening = true
     endCanceled(services)
-      .catch((error: unknown) => services.log.error({ error }, 'Cancels could not be looked for; it is tried again.'))
+      .catch((error: unknown) => log.error({ error }, 'Cancels could not be looked for; it is tried again.'))
       .finally(() => {
         listening = false
       })
   }, LOOK_MS)
   return {
-    wake(at) {
-      const in_ms = at ? Math.max(0, at.getTime() - Date.now()) : 0
+    wake(at, queue) {
+      const due_at = at?.getTime() ?? Date.now()
+      if (queue === undefined) discover_at = Math.min(discover_at, due_at)
+      else queues.set(queue, Math.min(queues.get(queue) ?? Number.POSITIVE_INFINITY, due_at))
       // Later ones are found by the clock.
-      if (in_ms < LOOK_MS) setTimeout(look, in_ms).unref()
+      const in_ms = due_at - Date.now()
+      if (in_ms < LOOK_MS) lookSoon(Math.max(in_ms, 1))
     },
     async stop() {
       stopped = true
       clearInterval(timer)
+      clearTimeout(soon)
       await looking
       await Promise.all(stepping.values())
     },
   }
-}
-
-/** Takes due jobs under this router's name; each claim raises the fence, so that an earlier owner's late writes miss. */
-async function claimDue({ store, router_id, works, log }: Services, count: number): Promise<JobRecord[]> {
-  if (count <= 0) return []
-  const due = await store.jobs
-    .find({ poll_at: { $lte: new Date() } }, { projection: { poll_at: 1 } })
-    .sort({ poll_at: 1 })
-    .limit(count)
-    .toArray()
-  // One that this router has just handed back, and not yet let go, is taken the next time.
-  const claims = due
-    .filter(({ _id }) => !works.has(_id))
-    .map(async ({ _id, poll_at }) => {
-      works.claim(_id)
-      let job: JobRecord | null = null
-      try {
-        job = await store.jobs.findOneAndUpdate(
-          { _id, poll_at, state: { $in: ['new', 'running'] } } as never,
-          { $set: { 'lease.owner': router_id }, $inc: { 'lease.fence': 1 }, $unset: { poll_at: '' } } as never,
-          { returnDocument: 'after' },
-        )
-      } finally {
-        if (!job) works.unclaim(_id)
-      }
-      return job
-    })
-  const claimed: JobRecord[] = []
-  for (const claim of await Promise.allSettled(claims)) {
-    if (claim.status === 'fulfilled') {
-      if (claim.value) claimed.push(claim.value)
-    } else log.warn({ error: claim.reason }, 'A due job could not be claimed; it is looked for again.')
-  }
-  return claimed
 }
 
 /** Ends work of this router whose cancel was asked of another one. Only by that field: its index is all but empty. */

@@ -5,7 +5,7 @@ import { changeUser, createUser, getUser, listUsers } from '../flow/accounts.ts'
 import { listAudit } from '../flow/audit.ts'
 import { Failure } from '../flow/failure.ts'
 import { grantCredits } from '../flow/grants.ts'
-import { jobView } from '../flow/job_view.ts'
+import { adminJobView } from '../flow/job_view.ts'
 import { findJob, listJobs } from '../flow/jobs.ts'
 import { changeKey, createKey, deleteKey, getKey, listKeys } from '../flow/keys.ts'
 import { accountOf, listEntries } from '../flow/ledger_view.ts'
@@ -148,13 +148,10 @@ function bookRoutes(router: ApiRouter, services: Services): void {
     const { user_id, ...filter } = readQuery(context, jobsQuery)
     const account_id = user_id === undefined ? undefined : await accountOf(services, user_id)
     const { jobs, has_more } = await listJobs(services, { ...filter, ...(account_id !== undefined && { account_id }) })
-    context.body = listOf(
-      jobs.map((job) => jobView(job)),
-      has_more,
-    )
+    context.body = listOf(jobs.map(adminJobView), has_more)
   })
   router.get('/api/v1/jobs/:id', async (context) => {
-    context.body = jobView(await findJob(services, undefined, idOf(context)))
+    context.body = adminJobView(await findJob(services, undefined, idOf(context)))
   })
   router.post('/api/v1/verify', async (context) => {
     context.body = await verifyBooks(services)

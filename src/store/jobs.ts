@@ -54,6 +54,13 @@ export interface JobDecision {
   at: Date
 }
 
+export interface JobMade {
+  at: Date
+  usage: Json
+  /** Kept where the provider cannot be asked again. */
+  output: Json | null
+}
+
 export interface JobRecord {
   _id: string
   account_id: string
@@ -81,10 +88,20 @@ export interface JobRecord {
   lease: { owner?: string; fence: number }
   /** When the worker looks at it next; absent for synchronous work and while a router works on it. */
   poll_at?: Date
+  /** Which of the worker's queues it waits in; of asynchronous work alone. */
+  queue?: string
   /** When its owner asked for its end while another router worked on it. */
   cancel_at?: Date
   polls: number
+  /** When the provider was last seen still working on it. */
+  polled_at?: Date
   ref: Json | null
+  /** Set once the provider says that it is done, while its files cannot be brought here. */
+  made?: JobMade
+  /** A success that was seen after the job had been given up: never charged, and known to admins. */
+  late_success?: { at: Date; usage: Json }
+  /** How often work that was given up has been looked at. */
+  late_looks?: number
   percent: number
   deadline: Date
   attempts: JobAttempt[]
@@ -135,9 +152,14 @@ export const jobSchema: Schema = new Schema(
     decision: { type: mixed, default: null },
     lease: { type: mixed, required: true },
     poll_at: { type: Date },
+    queue: { type: String },
     cancel_at: { type: Date },
     polls: { type: Number, required: true },
+    polled_at: { type: Date },
     ref: { type: mixed, default: null },
+    made: { type: mixed },
+    late_success: { type: mixed },
+    late_looks: { type: Number },
     percent: { type: Number, required: true },
     deadline: { type: Date, required: true },
     attempts: { type: [mixed], required: true },
@@ -162,7 +184,7 @@ export const jobSchema: Schema = new Schema(
 jobSchema.index({ account_id: 1, _id: -1 }, { name: 'account' })
 // Absent fields keep these indexes as small as what is open or due, however many jobs are kept.
 jobSchema.index({ 'lease.owner': 1 }, { name: 'owner', partialFilterExpression: { 'lease.owner': { $exists: true } } })
-jobSchema.index({ poll_at: 1 }, { name: 'due', partialFilterExpression: { poll_at: { $exists: true } } })
+jobSchema.index({ queue: 1, poll_at: 1 }, { name: 'queue', partialFilterExpression: { poll_at: { $exists: true } } })
 jobSchema.index({ cancel_at: 1 }, { name: 'cancel', partialFilterExpression: { cancel_at: { $exists: true } } })
 // Responses that passed through are asked for by their provider's id.
 jobSchema.index(
