@@ -8,7 +8,7 @@ export default defineProvider({
   name: 'Frames',
   docs: 'test/painters',
   settings: z.object({ base_url: z.url() }),
-  options: z.object({ most: z.number().optional() }),
+  options: z.object({ most: z.number().default(10) }),
   connect: ({ base_url }, { fetch }) => ({
     image: painter({ base_url, fetch }, { takes: ['aspect_ratio', 'resolution', 'negative_prompt', 'seed'] }),
   }),

@@ -8,6 +8,6 @@ export default defineProvider({
   name: 'Pairs',
   docs: 'test/painters',
   settings: z.object({ base_url: z.url() }),
-  options: z.object({ most: z.number().optional() }),
+  options: z.object({ most: z.number().default(10) }),
   connect: ({ base_url }, { fetch }) => ({ image: painter({ base_url, fetch }, { mask: 'white' }) }),
 })
