@@ -14,6 +14,8 @@ export interface HeartbeatTimings {
 const TIMINGS: HeartbeatTimings = { beat_ms: 4000, alive_ms: 14_000, orphans_ms: 10 * 60_000 }
 /** Until then the name of a dead router is kept: one that was only frozen may wake, and write under it, before it beats. */
 const FORGOTTEN_MS = 24 * 3600_000
+/** So many routers are asked what they have learned. */
+const TEACHERS_MAX = 10
 /** How late a beat of another router may be. */
 const BEAT_LATE_MS = 500
 
@@ -31,6 +33,7 @@ export async function startHeartbeat(
   { alone, ...given }: { alone: boolean } & Partial<HeartbeatTimings>,
 ): Promise<Heartbeat> {
   const { beat_ms, alive_ms, orphans_ms } = { ...TIMINGS, ...given }
+  await learnFromOthers(services)
   let stopped = false
   let routers = 1
   const say = async () => {
@@ -74,12 +77,21 @@ export async function startHeartbeat(
   }
 }
 
-async function beat({ store, router_id }: Services, alive_ms: number): Promise<void> {
+/** From the latest first: the ones before it know no better. */
+async function learnFromOthers({ store, lanes }: Services): Promise<void> {
+  const others = await store.routers.find({}).sort({ alive_until: -1 }).limit(TEACHERS_MAX).toArray()
+  for (const { timings } of others) lanes.begin(timings ?? [])
+}
+
+async function beat({ store, router_id, lanes }: Services, alive_ms: number): Promise<void> {
   const now = Date.now()
   await repeatUntilKnown(() =>
     store.routers.updateOne(
       { _id: router_id },
-      { $set: { alive_until: new Date(now + alive_ms) }, $setOnInsert: { started_at: new Date(now) } },
+      {
+        $set: { alive_until: new Date(now + alive_ms), timings: lanes.sketches() },
+        $setOnInsert: { started_at: new Date(now) },
+      },
       { upsert: true },
     ),
   )

@@ -1,5 +1,6 @@
 // A lane for each provider: places for its long work and for its short looks, the pace of the looks, and what was
 // learned of its models. Nothing in one lane waits for another's, so a slow provider holds up its own jobs alone.
+import type { TimingSketch } from '../store/routers.ts'
 import { Pace } from './pace.ts'
 import { Places } from './places.ts'
 import { Timing } from './timing.ts'
@@ -33,6 +34,11 @@ export class Lane {
     return timing
   }
 
+  /** What is known of each model. */
+  sketches(): [upstream: string, ms: number[]][] {
+    return [...this.#timings].map(([upstream, timing]): [string, number[]] => [upstream, timing.sketch()])
+  }
+
   closeUntil(at: number): void {
     this.#closed_until = Math.max(this.#closed_until, at)
   }
@@ -64,5 +70,16 @@ export class Lanes {
     const lane = new Lane(() => (pollsPerSecond(provider) ?? POLLS_PER_SECOND) / Math.max(1, routers()))
     this.#lanes.set(provider, lane)
     return lane
+  }
+
+  /** What this router has learned, for one that starts. */
+  sketches(): TimingSketch[] {
+    return [...this.#lanes].flatMap(([provider, lane]) =>
+      lane.sketches().flatMap(([upstream, ms]) => (ms.length > 0 ? [{ provider, upstream, ms }] : [])),
+    )
+  }
+
+  begin(sketches: TimingSketch[]): void {
+    for (const { provider, upstream, ms } of sketches) this.of(provider).timing(upstream).begin(ms)
   }
 }
