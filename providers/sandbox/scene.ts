@@ -71,7 +71,12 @@ function hill(width: number, height: number, layer: number, hue: number, next: (
   return `<path d="M0 ${points[0]?.y ?? top}${curves.join('')}V${height}H0z" fill="${fill}"/>`
 }
 
-function caption({ width, height, caption: text }: SceneSettings): string {
+/** Over a picture that may have words of its own there, these must be the only ones. */
+const panelOpacity = ({ backdrop }: SceneSettings, seen_through: number): number =>
+  backdrop === 'open' ? 1 : seen_through
+
+function caption(settings: SceneSettings): string {
+  const { width, height, caption: text } = settings
   if (text.trim() === '') return ''
   const scale = Math.max(1, Math.round(Math.min(width / 190, height / 140)))
   const margin = 4 * scale
@@ -80,18 +85,19 @@ function caption({ width, height, caption: text }: SceneSettings): string {
   const panel_height = (lines.length * CELL_HEIGHT + 6) * scale
   const top = height - margin - panel_height
   return (
-    `<rect x="${margin}" y="${top}" width="${width - 2 * margin}" height="${panel_height}" rx="${margin}" fill="#0d1520" opacity="0.72"/>` +
+    `<rect x="${margin}" y="${top}" width="${width - 2 * margin}" height="${panel_height}" rx="${margin}" fill="#0d1520" opacity="${panelOpacity(settings, 0.72)}"/>` +
     letters(lines, 2 * margin, top + margin, scale, '#ffffff')
   )
 }
 
-function label({ width, height, label: text }: SceneSettings): string {
+function label(settings: SceneSettings): string {
+  const { width, height, label: text } = settings
   const scale = Math.max(1, Math.floor(Math.min(width / 320, height / 200)))
   const columns = Math.floor((width - 8 * scale) / (CELL_WIDTH * scale))
   const lines = wrap(text, Math.max(3, columns), 1)
   const panel_width = ((lines[0]?.length ?? 0) * CELL_WIDTH + 5) * scale
   return (
-    `<rect width="${panel_width}" height="${(CELL_HEIGHT + 4) * scale}" fill="#0d1520" opacity="0.5"/>` +
+    `<rect width="${panel_width}" height="${(CELL_HEIGHT + 4) * scale}" fill="#0d1520" opacity="${panelOpacity(settings, 0.5)}"/>` +
     letters(lines, 3 * scale, 3 * scale, scale, '#ffffff')
   )
 }

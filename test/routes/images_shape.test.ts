@@ -2,7 +2,7 @@
 // asked for, upright, without a word about its maker.
 import type OpenAI from 'openai'
 import { toFile } from 'openai'
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openStudio, plate, type Studio } from '../painters/site.ts'
 import { clientOf, costOf, errorOf, get, post } from '../support/client.ts'
@@ -23,7 +23,7 @@ afterAll(() => studio.close())
 
 const make = (body: object) => post(studio.router, '/images/generations', { prompt: 'a heron', ...body })
 const url = (b64: string) => `data:image/png;base64,${b64}`
-const png64 = (picture: sharp.Sharp) =>
+const png64 = (picture: Sharp) =>
   picture
     .png()
     .toBuffer()
