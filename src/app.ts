@@ -17,6 +17,7 @@ import { embeddingRoutes } from './routes/embeddings.ts'
 import { estimateRoutes } from './routes/estimate.ts'
 import { geminiRoutes } from './routes/gemini.ts'
 import { healthRoutes } from './routes/health.ts'
+import { hookRoutes } from './routes/hooks.ts'
 import { imageThreadRoutes } from './routes/image_threads.ts'
 import { imageRoutes } from './routes/images.ts'
 import { jobRoutes } from './routes/jobs.ts'
@@ -33,6 +34,7 @@ export function makeRouters(services: Services, isReady: () => boolean) {
   const forAll: ApiRouter = new Router()
   healthRoutes(forAll, services, isReady)
   docsRoutes(forAll)
+  hookRoutes(forAll, services)
 
   const forCallers: ApiRouter = new Router()
   chatRoutes(forCallers, services)

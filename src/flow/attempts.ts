@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Call, ERROR_KINDS, ProviderError } from '../contract.ts'
 import type { JobAttempt } from '../store/jobs.ts'
 import type { AdmittedOffer } from './admit.ts'
+import { hookAddress } from './hooks.ts'
 import type { Services } from './services.ts'
 import type { Work } from './work.ts'
 
@@ -62,7 +63,15 @@ export async function attemptOffers<Result>(
 
 export function callFor(services: Services, work: Work, { offer }: AdmittedOffer): Call {
   const { upstream, options } = offer
-  return { job: work.job._id, upstream, options, signal: work.abort.signal, log: services.log }
+  const webhook_url = hookAddress(services, work.job, offer)
+  return {
+    job: work.job._id,
+    upstream,
+    options,
+    signal: work.abort.signal,
+    log: services.log,
+    ...(webhook_url !== undefined && { webhook_url }),
+  }
 }
 
 /** Work that was ended from outside fails for that reason, not for the broken call that it left behind. */

@@ -6,7 +6,7 @@ export interface RouteEntry {
   path: string
   summary: string
   /** Whose key it asks for. */
-  key: 'none' | 'caller' | 'admin'
+  key: 'none' | 'caller' | 'admin' | 'signature'
   group: string
   /** Content types of the request body; absent: none. */
   body?: readonly string[]
@@ -131,5 +131,8 @@ export const CATALOG: readonly RouteEntry[] = [
     ['GET', '/readyz', 'Whether it takes requests'],
     ['GET', '/docs', 'This table', { answers: ['text/html'] }],
     ['GET', '/openapi.json', 'The same for machines'],
+  ]),
+  ...table('Providers', 'signature', [
+    ['POST', '/hooks/:provider/:job/:mac', 'A provider tells that work has moved on', { body: JSON_BODY }],
   ]),
 ]

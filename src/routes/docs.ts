@@ -46,7 +46,7 @@ function operation({ summary, group, key, path, body, answers = ['application/js
   return {
     summary,
     tags: [group],
-    ...(key !== 'none' && { security: [{ key: [] }] }),
+    ...((key === 'caller' || key === 'admin') && { security: [{ key: [] }] }),
     parameters: [...path.matchAll(/[:*](\w+)/g)].map(([, name]) => ({
       name,
       in: 'path',
@@ -91,7 +91,7 @@ own envelope. The same for machines:
 ${sections.join('\n')}</html>`
 }
 
-const KEYS = { none: 'no key', caller: 'API key', admin: 'admin key' }
+const KEYS = { none: 'no key', caller: 'API key', admin: 'admin key', signature: 'signed address' }
 
 const row = ({ method, path, summary, key }: RouteEntry) =>
   `<tr><td><b>${method}</b></td><td><code>${path}</code></td><td>${summary}</td><td>${KEYS[key]}</td></tr>`
