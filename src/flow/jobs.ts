@@ -71,9 +71,11 @@ export async function cancelJob(services: Services, account_id: string, id: stri
   if (job.decision) return job
   const work = services.works.get(id)
   if (work || job.lease.owner !== undefined) {
-    // Whoever works on it knows what was delivered.
-    if (work) work.abort.abort(canceled())
-    else await services.store.jobs.updateOne({ _id: id, decision: null }, { $set: { cancel_at: new Date() } })
+    // Whoever works on it knows what was delivered. Work that waits between two looks may just be handed back and not hear
+    // of it: so that the next look does, it is written down as well.
+    work?.abort.abort(canceled())
+    if (!work || job.mode === 'async')
+      await services.store.jobs.updateOne({ _id: id, decision: null }, { $set: { cancel_at: new Date() } })
     return waitForJob(services, account_id, id, CANCEL_MS)
   }
   const nonce = job.nonce || (await heldNonce(services, job))
