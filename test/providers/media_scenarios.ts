@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Environment } from '../../src/config.ts'
 import { type Caller, ended, eventually, type Job, recordOf, Site } from '../flow/site.ts'
-import { film, mp3, picture } from '../media/samples.ts'
+import { film, mp3, picture, wav } from '../media/samples.ts'
 import { type Seen, Stub } from './stub.ts'
 
 /** What the vendor does with the next work; a test sets it before it asks. */
@@ -22,7 +22,7 @@ export interface Scene {
   /** How often the task has been looked at, this look included; 0 when it is submitted. */
   looks: number
   /** Address of the finished file, on the vendor's own host. */
-  file(kind: 'picture' | 'film'): string
+  file(kind: 'picture' | 'film' | 'sound'): string
   /** The bytes of a sound. */
   sound: Uint8Array
 }
@@ -72,6 +72,7 @@ export function describeMedia(id: string, vendor: Vendor, works: Work[]): void {
     beforeAll(async () => {
       files['/files/picture'] = await picture().png().toBuffer()
       files['/files/film'] = await film()
+      files['/files/sound'] = wav
       await stub.start()
       site = await Site.open({ environment: vendor.environment(stub.url) })
       stub.answer = (response, seen) => {
@@ -109,6 +110,11 @@ export function describeMedia(id: string, vendor: Vendor, works: Work[]): void {
     async function hurry(): Promise<void> {
       const at = new Date()
       await site.services.store.jobs.updateMany({ poll_at: { $gt: at } }, { $set: { poll_at: at } })
+      // A file that does not come is asked for during a quarter of an hour: it is over.
+      await site.services.store.jobs.updateMany(
+        { 'made.at': { $gt: new Date(0) }, decision: null } as never,
+        { $set: { 'made.at': new Date(0) } } as never,
+      )
       site.services.wake(at)
     }
 
