@@ -92,7 +92,7 @@ describe('an upload', () => {
   })
 
   test('is refused for a format that there is not', async () => {
-    await expect(transcribe({ format: 'diarized_json' })).rejects.toMatchObject({
+    await expect(transcribe({ format: 'docx' })).rejects.toMatchObject({
       detail: { param: 'response_format' },
     })
   })
