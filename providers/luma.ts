@@ -159,7 +159,6 @@ function usageOf(request: VideoRequest): Usage {
 
 function filmBody(request: VideoRequest, upstream: string): JsonObject {
   const { model, prompt, seconds, first_frame, last_frame, change } = request
-  if (seconds !== 5 && seconds !== 10) throw refuse('seconds', `${model} makes films of 5 or 10 seconds.`)
   if (change?.mode === 'extend' && seconds !== 5) throw refuse('seconds', `${model} continues a film by 5 seconds.`)
   if (change && (first_frame || last_frame))
     throw refuse('input_reference', 'A film that is changed has its own frames.')
