@@ -12,13 +12,12 @@ import { findThread, turnBody } from '../flow/threads.ts'
 import { clientSignal } from '../http/abort.ts'
 import type { ApiRouter, Context } from '../http/context.ts'
 import type { UploadedFile } from '../http/multipart.ts'
-import { openaiChatFront } from '../protocols/openai-chat/front.ts'
-import { readChatRequest } from '../protocols/openai-chat/request.ts'
 import { IMAGE_FORM, readImageRequest } from '../protocols/openai-media/image_request.ts'
 import { readSpeechRequest } from '../protocols/openai-media/speech_request.ts'
 import { readEmbeddingRequest, readModerationRequest } from '../protocols/openai-media/text_request.ts'
 import { TRANSCRIPTION_FORM } from '../protocols/openai-media/transcription_request.ts'
 import { VIDEO_FORM } from '../protocols/openai-media/video_request.ts'
+import { chatToEstimate } from './estimate_chat.ts'
 import { filmRequest, recordingRequest, unseen } from './estimate_media.ts'
 import type { Extensions } from './extensions.ts'
 import { filesByField, readMediaBody } from './media_body.ts'
@@ -80,9 +79,7 @@ async function admitAny(
   switch (operation) {
     case 'chat':
       return admitChat(services, caller, {
-        front: openaiChatFront,
-        body: readChatRequest(body),
-        model: String(body.model),
+        ...(await chatToEstimate(services, caller, body)),
         ...(max_cost_usd !== undefined && { max_cost_usd }),
       })
     case 'speech':

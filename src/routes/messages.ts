@@ -57,7 +57,7 @@ async function readMessages(services: Services, context: Context): Promise<Asked
 }
 
 /** Anthropic's tools send dated names (claude-haiku-4-5-20251001); models are priced under those without. */
-const withoutDate = (model: string): string => model.replace(/(claude-[a-z0-9-]+)-20\d{6}$/, '$1')
+export const withoutDate = (model: string): string => model.replace(/(claude-[a-z0-9-]+)-20\d{6}$/, '$1')
 
 function passedHeaders(context: Context): Record<string, string> {
   const sent = PASSED_HEADERS.map((name) => [name, context.get(name)] as const)

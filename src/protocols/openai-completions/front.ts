@@ -71,7 +71,8 @@ const choice = (index: number, text: string, finish?: FinishReason) => ({
   index,
   text,
   logprobs: null,
-  finish_reason: finish === undefined ? null : FINISH_REASONS[finish],
+  // This format has no tools: who asked for none is told of none.
+  finish_reason: finish === undefined ? null : FINISH_REASONS[finish === 'tool_calls' ? 'stop' : finish],
 })
 
 const wantsUsage = (body: JsonObject): boolean =>

@@ -6,6 +6,7 @@ import { collect, encodeAnswer, readAnswer, readStream } from './answer.ts'
 import { inputUpperBound } from './estimate.ts'
 import { withoutOwnIds } from './own_ids.ts'
 import { toCanonical } from './request.ts'
+import { errorFields } from './response.ts'
 import { ResponseEncoder } from './stream.ts'
 import { ResponseTap } from './tap.ts'
 
@@ -51,7 +52,7 @@ export const openaiResponsesFront: ChatFront = {
   readStream,
 
   errorEvent({ message, type, code }) {
-    const event = { type: 'error', sequence_number: 0, error: { type, code, message, param: null } }
+    const event = { type: 'error', sequence_number: 0, ...errorFields({ type, code, message, param: null }) }
     return encodeEvent({ event: 'error', data: JSON.stringify(event) })
   },
 }

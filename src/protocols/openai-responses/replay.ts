@@ -3,6 +3,7 @@
 import type { Json, JsonObject } from '../../contract.ts'
 import { isRecord } from '../lenient.ts'
 import { encodeEvent, readEvents, type SseEvent } from '../sse.ts'
+import { errorFields } from './response.ts'
 import type { OutputEvent } from './writer.ts'
 
 /** What is told before the work is done; `response` is the object as it was then. */
@@ -39,9 +40,10 @@ export function endEvents(response: JsonObject): OutputEvent[] {
   const { status, error } = response
   if (status === 'completed' || status === 'incomplete') return [{ type: `response.${status}`, response }]
   // As OpenAI ends a stream that fails: told as an error, on which SDKs throw, and as the response's end.
-  const fault = isRecord(error) ? error : { code: 'canceled', message: 'The response was cancelled.' }
+  const { code, message } = isRecord(error) ? error : { code: 'canceled', message: 'The response was cancelled.' }
+  const fault = { type: 'server_error', code: String(code), message: String(message), param: null }
   return [
-    { type: 'error', error: { type: 'server_error', param: null, ...(fault as JsonObject) } },
+    { type: 'error', ...errorFields(fault) },
     { type: 'response.failed', response },
   ]
 }

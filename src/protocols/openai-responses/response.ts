@@ -19,6 +19,7 @@ export function responseOf(body: JsonObject, { id, created, model }: AnswerHead,
   return {
     id: responseId(id),
     object: 'response',
+    access_programs: null,
     created_at: created,
     status,
     background: body.background === true,
@@ -57,6 +58,12 @@ export function responseOf(body: JsonObject, { id, created, model }: AnswerHead,
 function wholeTool(tool: Json): Json {
   if (!isRecord(tool) || tool.type !== 'function') return tool
   return { description: null, parameters: null, strict: null, ...(tool as JsonObject) }
+}
+
+/** A failure as OpenAI's servers tell it, within `error`, and as its SDK's types have it, beside it. */
+export const errorFields = (error: { type: string; code: string | null; message: string; param: string | null }) => {
+  const { code, message, param } = error
+  return { code, message, param, error }
 }
 
 export const responseId = (id: string): string => `resp_${id}`

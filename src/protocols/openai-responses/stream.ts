@@ -3,7 +3,7 @@ import type { ChatEvent, FinishReason, JsonObject, Usage } from '../../contract.
 import type { AnswerHead, StreamEncoder } from '../front.ts'
 import { encodeEvent } from '../sse.ts'
 import { exactJson } from './answer.ts'
-import { responseOf, statusOf } from './response.ts'
+import { errorFields, responseOf, statusOf } from './response.ts'
 import { toolsIn } from './tools.ts'
 import { OutputWriter } from './writer.ts'
 
@@ -51,7 +51,7 @@ export class ResponseEncoder implements StreamEncoder {
       output: this.#writer.items,
       error: { code, message },
     })
-    const told = this.#frame('error', { error: { type, code, message, param: null } })
+    const told = this.#frame('error', errorFields({ type, code, message, param: null }))
     return begin + told + this.#frame('response.failed', { response })
   }
 

@@ -7,6 +7,7 @@ import { EventFramer, encodeEvent, readEvents } from '../sse.ts'
 import { streamError } from '../status.ts'
 import { exactJson, outputOf } from './answer.ts'
 import { parseEvent } from './events.ts'
+import { errorFields } from './response.ts'
 import { readUsage } from './usage.ts'
 
 /** Puts what the router did for the caller into the provider's response: the earlier response that it took up. */
@@ -75,7 +76,7 @@ export class ResponseTap implements StreamTap {
   errorEvent({ message, type, code }: { message: string; type: string; code: string }): string {
     const response = { ...this.answer(), status: 'failed', error: { code, message }, usage: null }
     const events: JsonObject[] = [
-      { type: 'error', sequence_number: this.#number, error: { type, code, message, param: null } },
+      { type: 'error', sequence_number: this.#number, ...errorFields({ type, code, message, param: null }) },
       { type: 'response.failed', sequence_number: this.#number + 1, response },
     ]
     return events.map((event) => encodeEvent({ event: String(event.type), data: JSON.stringify(event) })).join('')
