@@ -176,7 +176,7 @@ export function describeMedia(id: string, vendor: Vendor, works: Work[]): void {
           const at = new Date(Date.now() - FETCH_MS)
           const job = await eventually(async () => {
             await site.services.store.jobs.updateOne(
-              { _id: asked.id, made: { $ne: null } },
+              { _id: asked.id, made: { $exists: true } },
               { $set: { 'made.at': at } },
             )
             await hurry()
