@@ -1,7 +1,9 @@
 // More pictures than a provider makes at once: several calls, one job, one charge for what was made.
 import type OpenAI from 'openai'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openStudio, plate, type Studio } from '../painters/site.ts'
+import { Site } from '../flow/site.ts'
+import { openStudio, paintersAt, plate, type Studio, tell } from '../painters/site.ts'
+import { Stub } from '../providers/stub.ts'
 import { clientOf, costOf, errorOf, eventually, get, post } from '../support/client.ts'
 
 let studio: Studio
@@ -174,6 +176,40 @@ describe('work that takes its time', () => {
       ])
     })
     expect(spent).toBe('0.000000000')
+  })
+})
+
+describe('a router that stops', () => {
+  it('in the middle of several calls finds each of them again, and asks for none twice', async () => {
+    const stub = await new Stub().start()
+    let ready = false
+    tell(stub, (path, { job, n, ...rest }) => {
+      if (path === '/start') return { status: 'pending', ref: { job, n } }
+      const { ref } = rest as unknown as { ref: { job: string; n: number } }
+      // The first part is done before the stop, and its picture is asked for again at the end.
+      return ready || ref.job.endsWith('.1') ? made(ref.n) : { status: 'pending', ref }
+    })
+    const site = await Site.open({ environment: paintersAt(stub) })
+    try {
+      const caller = await site.caller('1.00')
+      const headers = { prefer: 'respond-async' }
+      const { json } = await caller.send('/v1/images/generations', { ...asked, n: 5 }, { headers })
+      await eventually(async () => (stub.seen.some(({ path }) => path === '/poll') ? true : undefined))
+      await site.restart()
+      ready = true
+      const job = await eventually(async () => {
+        const now = await caller.send(`/v1/jobs/${json.id}`)
+        return now.json.status === 'completed' ? now.json : undefined
+      })
+      expect(job.outputs).toHaveLength(5)
+      expect(job.billing.cost_usd).toBe('0.053000000')
+      expect(job.partial).toBeUndefined()
+      expect(stub.seen.filter(({ path }) => path === '/start')).toHaveLength(3)
+      expect(await site.verify()).toMatchObject({ ok: true })
+    } finally {
+      await site.close()
+      await stub.stop()
+    }
   })
 })
 

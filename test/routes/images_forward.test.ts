@@ -104,11 +104,11 @@ describe('an answer in JSON', () => {
   it('goes on as a form where pictures are edited', async () => {
     stub.answer = json(answer())
     const image = await toFile(Buffer.from(png, 'base64'), 'a.png', { type: 'image/png' })
-    await client.images.edit({ ...asked, image: [image, image], input_fidelity: 'high' })
+    await client.images.edit({ ...asked, image: [image, image], input_fidelity: 'low' })
     const form = stub.seen[0]?.body.toString('latin1') ?? ''
     expect(stub.seen[0]?.path).toBe('/v1/images/edits')
     expect(form.match(/name="image\[\]"/g)).toHaveLength(2)
-    expect(form).toContain('name="input_fidelity"\r\n\r\nhigh')
+    expect(form).toContain('name="input_fidelity"\r\n\r\nlow')
   })
 
   it('is stored for a caller who hung up, and charged', async () => {
@@ -200,6 +200,29 @@ describe('a stream', () => {
       expect(events.map((each) => 'usage' in each && each.usage)).toEqual([usage, { ...usage, cost: 0.004392 }])
     })
     expect(spent).toBe('0.004392000')
+  })
+
+  it('of a caller who hung up is kept with the job, and charged', async () => {
+    stub.answer = async (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(partial)
+      await new Promise((resolve) => setTimeout(resolve, 250))
+      response.end(event('completed', { usage }))
+    }
+    const leaving = new AbortController()
+    const spent = await costOf(router, async () => {
+      const stream = await client.images.generate(ask, { signal: leaving.signal })
+      for await (const _ of stream) leaving.abort()
+      const url = await eventually(async () => {
+        const { data } = (await (await get(router, '/jobs?limit=1')).json()) as {
+          data: { outputs: { url: string }[] }[]
+        }
+        return data[0]?.outputs[0]?.url
+      })
+      const file = await get(router, url.replace('/v1', ''))
+      expect(Buffer.from(await file.arrayBuffer()).toString('base64')).toBe(png)
+    })
+    expect(spent).toBe(COST)
   })
 
   it('that begins with an error is an ordinary refusal', async () => {
