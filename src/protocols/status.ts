@@ -41,14 +41,25 @@ function readErrorBody(body: string): ErrorBody {
   if (Array.isArray(json)) json = json[0]
   const outer = asRecord(json)
   const error = asRecord(outer.error ?? outer.errors ?? json)
-  const text = [error.message, outer.error, outer.message, outer.detail, error.detail].find(isText)
+  // ElevenLabs has a code and a message in `detail`; Deepgram `err_code` and `err_msg`, or `category` and `details`.
+  const detail = asRecord(outer.detail)
+  const text = [
+    error.message,
+    outer.error,
+    outer.message,
+    outer.detail,
+    error.detail,
+    detail.message,
+    outer.err_msg,
+  ].find(isText)
   // FastAPI servers answer 422 with a list of {loc, msg}: vLLM in `detail`, Mistral in `message.detail`.
   const list = outer.detail ?? asRecord(outer.message).detail
   const listed = Array.isArray(list) ? list.map(asRecord) : []
   const listedText = listed.map((item) => `${place(item.loc)}${item.msg ?? ''}`).join('; ')
   const message = text ?? (listedText || undefined)
   const google = readGoogleDetails(error.details)
-  const codes = [error.code, error.type, error.status, outer.code, outer.type, ...google.reasons]
+  const theirs = [detail.status, detail.code, outer.err_code, outer.category]
+  const codes = [error.code, error.type, error.status, outer.code, outer.type, ...theirs, ...google.reasons]
     .filter((code) => isText(code) || typeof code === 'number')
     .map((code) => String(code).toLowerCase())
   const param = [error.param, google.field].find(isText)
@@ -78,8 +89,8 @@ const asRecord = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 
 const POLICY =
-  /content_policy|content_filter|moderation_blocked|policy_violation|safety|sensitive_content|data_inspection_failed/
-const QUOTA = /insufficient_quota|billing|insufficient_balance|payment_required|credit|hard_limit/
+  /content_policy|content_filter|moderation_blocked|policy_violation|safety|sensitive_content|data_inspection_failed|against_policy/
+const QUOTA = /insufficient_quota|quota_exceeded|billing|insufficient_balance|payment_required|credit|hard_limit/
 const LENGTH = /context_length|string_above_max_length|max_tokens_exceeded/
 
 function kindOf(status: number, { codes, message = '' }: ErrorBody): ErrorKind {

@@ -52,6 +52,20 @@ describe('httpError', () => {
     expect(httpError(400, {}, '{"object":"error","message":"too long"}', 'Acme').message).toBe('too long')
     expect(httpError(400, {}, '{"error":"no such voice"}', 'Acme').message).toBe('no such voice')
     expect(httpError(400, {}, '<html>', 'Acme').message).toMatch(/status 400 and gave no reason/)
+    expect(httpError(400, {}, '{"err_code":"Bad Request","err_msg":"no such model"}', 'Acme').message).toBe(
+      'no such model',
+    )
+    expect(httpError(400, {}, '{"detail":{"status":"voice_not_found","message":"no voice"}}', 'Acme').message).toBe(
+      'no voice',
+    )
+  })
+
+  it.each([
+    [401, { status: 'quota_exceeded', message: 'You have 0 credits remaining.' }, 'quota'],
+    [401, { status: 'invalid_api_key', message: 'Invalid API key' }, 'authentication'],
+    [403, { status: 'content_against_policy', message: 'It may violate our Terms of Service.' }, 'content_policy'],
+  ])('reads from a detail what status %i means: %j', (status, detail, kind) => {
+    expect(httpError(status, {}, JSON.stringify({ detail }), 'Acme').kind).toBe(kind)
   })
 
   it('reads when to come back', () => {
