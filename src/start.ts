@@ -64,6 +64,10 @@ export async function startRouter(
     closing.unshift(() => store.close())
     const callers = new Callers(store, log)
     closing.unshift(() => callers.close())
+    if (config.mongodb_uri !== undefined && !config.encryption_keys)
+      log.warn(
+        'ENCRYPTION_KEYS is not set: only routers that share this DATA_DIR know its key. Set it to the same for all routers of one MongoDB.',
+      )
     let worker: Worker | undefined
     let heartbeat: Heartbeat | undefined
     let sender: WebhookSender | undefined

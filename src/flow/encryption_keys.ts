@@ -19,8 +19,8 @@ export async function loadEncryptionKeys({
     if (error.code !== 'ENOENT') throw error
   })
   if (known === undefined) {
-    // Another router on this folder may be quicker: then its key stands.
-    await createPrivateFile(path, `k1:${randomBytes(32).toString('base64')}\n`)
+    // Named by chance, so that a secret of another folder's key is told as such. Another router on this folder may be quicker: then its key stands.
+    await createPrivateFile(path, `k${randomBytes(4).toString('hex')}:${randomBytes(32).toString('base64')}\n`)
     return loadEncryptionKeys({ encryption_keys, data_dir })
   }
   const keys = parseEncryptionKeys(known.trim())

@@ -15,11 +15,26 @@ export function startRetention(services: Services): { stop(): void } {
   return { stop: () => clearInterval(timer) }
 }
 
+/** Page by page until nothing is due; what could not be removed keeps nobody else's files, and is tried again later. */
 export async function expireOutputs(services: Services): Promise<void> {
-  const due = await services.store.jobs
-    .find({ expires_at: { $lt: new Date() } })
-    .limit(PAGE)
-    .toArray()
-  for (const job of due) await eraseContent(services, job, {})
+  const { store, log } = services
+  for (let last: Date | undefined; ; ) {
+    const due = await store.jobs
+      .find({ expires_at: { $lt: new Date(), ...(last && { $gte: last }) } })
+      .sort({ expires_at: 1 })
+      .limit(PAGE)
+      .toArray()
+    let erased = 0
+    for (const job of due) {
+      try {
+        await eraseContent(services, job, {})
+        erased++
+      } catch (error) {
+        log.error({ job: job._id, error }, 'Outputs of a job could not be removed; it is tried again in a minute.')
+      }
+    }
+    last = due.at(-1)?.expires_at
+    if (due.length < PAGE || erased === 0) break
+  }
   await expireThreads(services, PAGE)
 }

@@ -226,6 +226,7 @@ describe('keys', () => {
       remaining_usd: '2.500000000',
       held_usd: '0.000000000',
       settled_usd: '0.000000000',
+      retention_days: null,
       disabled: false,
       expires_at: 4_000_000_000,
       created_at: expect.any(Number),

@@ -58,10 +58,27 @@ describe('where a router runs', () => {
     expect(users.out).toMatch(new RegExp(`^USER .*AVAILABLE.*\n${id} +Grace`))
     const granted = await admin(cwd, 'grant', id, '25.00', '--reason', 'Invoice 17')
     expect(granted.out).toContain('available now: 25.000000000 USD')
-    const made = await admin(cwd, 'keys', 'add', id, 'laptop', '--limit', '5.00', '--models', 'sandbox/chat')
+    const made = await admin(
+      cwd,
+      'keys',
+      'add',
+      id,
+      'laptop',
+      '--limit',
+      '5.00',
+      '--models',
+      'sandbox/chat',
+      '--retention-days',
+      '30',
+    )
     expect(made.out).toMatch(/^sk-sw-\w{49}\n/)
     const keys = JSON.parse((await admin(cwd, 'keys', '--user', id, '--json')).out)
-    expect(keys).toMatchObject({ object: 'list', data: [{ name: 'laptop', limit_usd: '5.000000000' }] })
+    expect(keys).toMatchObject({
+      object: 'list',
+      data: [{ name: 'laptop', limit_usd: '5.000000000', retention_days: 30 }],
+    })
+    const changed = await admin(cwd, 'keys', 'retention', String(keys.data[0].id), 'site', '--json')
+    expect(JSON.parse(changed.out)).toMatchObject({ retention_days: null })
     expect((await admin(cwd, 'keys', 'disable', keys.data[0].id)).out).toContain(' off ')
     expect(await admin(cwd, 'verify')).toMatchObject({ code: 0, out: expect.stringContaining('The books add up') })
   })
