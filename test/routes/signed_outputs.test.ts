@@ -181,6 +181,26 @@ describe('retention', () => {
   })
 })
 
+it('a file that cannot be removed keeps no other, and is tried again', async () => {
+  const { storage, store } = site.services
+  const [one, other] = [await newJob(), await newJob()]
+  const past = (id: string, ago_ms: number) =>
+    store.jobs.updateOne({ _id: id }, { $set: { expires_at: new Date(Date.now() - ago_ms) } })
+  await past(one.id, 2000)
+  await past(other.id, 1000)
+  const { removeAll } = storage
+  storage.removeAll = async (prefix) => {
+    if (prefix.includes(one.id)) throw new Error('The disk failed.')
+    await removeAll(prefix)
+  }
+  await expireOutputs(site.services)
+  storage.removeAll = removeAll
+  const urls = async () => [one, other].map(async ({ id }) => (await caller.job(id)).outputs[0]?.url)
+  expect(await Promise.all(await urls())).toEqual([expect.any(String), null])
+  await expireOutputs(site.services)
+  expect(await Promise.all(await urls())).toEqual([null, null])
+})
+
 it('a deleted job takes its files with it, and their addresses', async () => {
   const job = await newJob()
   const { outputs } = await recordOf(site, job.id)
