@@ -32,6 +32,8 @@ export interface Reply {
   status?: number
   headers?: Record<string, string>
   json?: unknown
+  /** Of an answer that is no JSON. */
+  body?: Uint8Array
 }
 
 /** The vendor's side of the wire: what it says to one request. Undefined: it knows no such address. */
@@ -86,9 +88,9 @@ export function describeMedia(id: string, vendor: Vendor, works: Work[]): void {
         }
         looks = submits ? 0 : looks + 1
         const scene = { play, looks, file: (kind: string) => `${stub.url}/files/${kind}`, sound: mp3 }
-        const { status, headers, json } = vendor.reply(seen, scene) ?? { status: 404, json: {} }
+        const { status, headers, json, body } = vendor.reply(seen, scene) ?? { status: 404, json: {} }
         const text = json === undefined ? '' : JSON.stringify(json)
-        response.writeHead(status ?? 200, { 'content-type': 'application/json', ...headers }).end(text)
+        response.writeHead(status ?? 200, { 'content-type': 'application/json', ...headers }).end(body ?? text)
       }
     })
     afterAll(async () => {
