@@ -1,6 +1,15 @@
 // Sizes, ratios and resolutions made into one another.
-import { expect, test } from 'vitest'
-import { exactRatio, filmResolution, nearestRatio, pictureResolution, sizeOf } from '../../src/protocols/shape.ts'
+import { describe, expect, it, test } from 'vitest'
+import {
+  exactRatio,
+  filmResolution,
+  filmSize,
+  nearestRatio,
+  pictureResolution,
+  resolutionName,
+  sizeAgrees,
+  sizeOf,
+} from '../../src/protocols/shape.ts'
 
 test('a ratio and a resolution make a size of that area, in steps of sixteen', () => {
   expect(sizeOf({})).toBe('1024x1024')
@@ -32,4 +41,32 @@ test('a film falls into the class of its shorter edge', () => {
   expect(filmResolution({ size: '1280x720' }, ['480p', '720p', '1080p'])).toBe('720p')
   expect(filmResolution({ resolution: '4K' }, ['720p', '1080p', '4k'])).toBe('4k')
   expect(filmResolution({}, ['720p', '1080p'])).toBe('720p')
+})
+
+describe('the size of a film', () => {
+  it.each([
+    [{}, '1280x720'],
+    [{ aspect_ratio: '9:16' }, '720x1280'],
+    [{ aspect_ratio: '16:9', resolution: '1080P' }, '1920x1080'],
+    [{ aspect_ratio: '16:9', resolution: '480p' }, '854x480'],
+    [{ aspect_ratio: '1:1', resolution: '4k' }, '2160x2160'],
+    [{ resolution: 'large' }, undefined],
+  ])('of %j is %s', (shape, size) => {
+    expect(filmSize(shape)).toBe(size)
+  })
+
+  it('agrees with its ratio and resolution, a rounded edge or not', () => {
+    expect(sizeAgrees('854x480', { aspect_ratio: '16:9', resolution: '480p' })).toBe(true)
+    expect(sizeAgrees('1792x1024', { aspect_ratio: '16:9' })).toBe(false)
+    expect(sizeAgrees('1280x720', { resolution: '1080p' })).toBe(false)
+    expect(sizeAgrees('auto', {})).toBe(false)
+  })
+
+  it('has the usual name of its resolution', () => {
+    expect([resolutionName('1080x1920'), resolutionName('3840x2160'), resolutionName('1024x1792')]).toEqual([
+      '1080p',
+      '4k',
+      undefined,
+    ])
+  })
 })
