@@ -101,7 +101,10 @@ function generator<Operation extends MappedOperation>(
     }
     if (look.state === 'failed') return failed(look.error)
     try {
-      const { output, files } = readOutput(operation, plan.output, look.answer, queue.provider)
+      const { output, files } = readOutput(operation, plan.output, look.answer, {
+        provider: queue.provider,
+        most: plan.told.files,
+      })
       return done(output, usageOf(plan.sources, plan.told, plan.attributes, { files, answer: look.answer }))
     } catch (error) {
       if (error instanceof ProviderError) return failed(error)

@@ -24,39 +24,47 @@ export interface Made<Output> {
   files: number
 }
 
+export interface Asking {
+  /** For people. */
+  provider: string
+  /** How many files were asked for: more are not paid for, and not handed on. */
+  most: number
+}
+
 /** Throws ProviderError: 'bad_response' where nothing is to be found, 'content_policy' where all of it was withheld. */
 export function readOutput<Operation extends MappedOperation>(
   operation: Operation,
   map: OutputMap,
   answer: unknown,
-  provider: string,
+  { provider, most }: Asking,
 ): Made<Outputs[Operation]> {
-  return READERS[operation](map, answer, provider) as Made<Outputs[Operation]>
+  return READERS[operation](map, answer, { provider, most }) as Made<Outputs[Operation]>
 }
 
 const READERS: {
-  [Operation in MappedOperation]: (map: OutputMap, answer: unknown, provider: string) => Made<Outputs[Operation]>
+  [Operation in MappedOperation]: (map: OutputMap, answer: unknown, asking: Asking) => Made<Outputs[Operation]>
 } = {
-  image(map, answer, provider) {
+  image(map, answer, { provider, most }) {
     const all = readAll(answer, map.images ?? 'output').map(assetOf)
     const flags = map.flagged === undefined ? [] : readAll(answer, map.flagged)
-    const files = all.filter((file, index): file is Asset => file !== undefined && flags[index] !== true)
+    const safe = all.filter((file, index): file is Asset => file !== undefined && flags[index] !== true)
+    const files = safe.slice(0, most)
     if (files.length === 0 && flags.includes(true)) throw withheld(provider)
     if (files.length === 0) throw nothing(provider)
     return { output: { images: files.map((image) => ({ image })) }, files: files.length }
   },
-  video(map, answer, provider) {
+  video(map, answer, { provider }) {
     const video = assetOf(readOne(answer, map.video))
     if (!video) throw nothing(provider)
     const thumbnail = assetOf(readOne(answer, map.thumbnail))
     return { output: { video, ...(thumbnail && { thumbnail }) }, files: 1 }
   },
-  speech(map, answer, provider) {
+  speech(map, answer, { provider }) {
     const audio = assetOf(readOne(answer, map.audio))
     if (!audio) throw nothing(provider)
     return { output: { audio }, files: 1 }
   },
-  transcription(map, answer, provider) {
+  transcription(map, answer, { provider }) {
     const texts = readAll(answer, map.text ?? 'output').filter((part) => typeof part === 'string')
     if (texts.length === 0) throw nothing(provider)
     return { output: { text: texts.join('').trim(), ...timesOf(map, answer) }, files: 1 }
