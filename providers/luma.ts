@@ -163,7 +163,7 @@ function filmBody(request: VideoRequest, upstream: string): JsonObject {
   if (change && (first_frame || last_frame))
     throw refuse('input_reference', 'A film that is changed has its own frames.')
   const ratio = fitRatio(request, FILM_RATIOS, model)
-  const earlier = change && { generation_id: Ref.parse(change.ref).id }
+  const earlier = change && { generation_id: idOf(change.ref) }
   const start_frame = change?.mode === 'extend' ? earlier : first_frame && mediaOf(first_frame)
   return {
     model: upstream,
@@ -178,6 +178,12 @@ function filmBody(request: VideoRequest, upstream: string): JsonObject {
       ...(last_frame && { end_frame: mediaOf(last_frame) }),
     },
   }
+}
+
+function idOf(ref: Json): string {
+  const known = Ref.safeParse(ref)
+  if (known.success) return known.data.id
+  throw refuse('id', 'Luma no longer knows this film.')
 }
 
 export default defineProvider({

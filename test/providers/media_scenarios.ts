@@ -50,6 +50,8 @@ export interface Vendor {
 
 export interface Work {
   what: string
+  /** Made before, and named in `path` by `{id}`: a film that is continued. */
+  after?: { path: string; body: object }
   path: string
   body: object
   /** What the submitting request must look like. */
@@ -60,6 +62,8 @@ export interface Work {
   /** Made within one request. */
   at_once?: true
 }
+
+const NOTHING = '0.000000000'
 
 const json = (seen: Seen): unknown => (seen.body.length > 0 ? JSON.parse(seen.body.toString()) : undefined)
 
@@ -98,15 +102,36 @@ export function describeMedia(id: string, vendor: Vendor, works: Work[]): void {
       await stub.stop()
     })
 
-    async function submit(work: Work, next: Play): Promise<{ caller: Caller; id: string }> {
+    interface Asked {
+      caller: Caller
+      id: string
+      /** What the account had paid before. */
+      paid_usd: string
+    }
+
+    async function submit(work: Work, next: Play): Promise<Asked> {
+      const caller = await site.caller('20')
+      const { path, paid_usd } = work.after
+        ? await before(caller, work.path, work.after)
+        : { ...work, paid_usd: NOTHING }
       play = next
       looks = 0
       throttled = false
       stub.seen.length = 0
-      const caller = await site.caller('20')
-      const accepted = await caller.send(work.path, work.body, { headers: { prefer: 'respond-async' } })
+      return { caller, id: await post(caller, path, work.body), paid_usd }
+    }
+
+    async function before(caller: Caller, path: string, { path: first, body }: { path: string; body: object }) {
+      play = 'makes it'
+      const id = await post(caller, first, body)
+      const { billing } = await when({ caller, id })
+      return { path: path.replace('{id}', id), paid_usd: billing.cost_usd ?? NOTHING }
+    }
+
+    async function post(caller: Caller, path: string, body: object): Promise<string> {
+      const accepted = await caller.send(path, body, { headers: { prefer: 'respond-async' } })
       expect(accepted.text).toContain('"queued"')
-      return { caller, id: accepted.json.id }
+      return accepted.json.id
     }
 
     /** The vendors ask for seconds between looks; nobody waits for them here. */
@@ -121,18 +146,14 @@ export function describeMedia(id: string, vendor: Vendor, works: Work[]): void {
       site.services.wake(at)
     }
 
-    const when = ({ caller, id }: { caller: Caller; id: string }, wanted: (job: Job) => boolean = ended) =>
+    const when = ({ caller, id }: Pick<Asked, 'caller' | 'id'>, wanted: (job: Job) => boolean = ended) =>
       eventually(async () => {
         await hurry()
         return caller.job(id)
       }, wanted)
 
-    const free = async (caller: Caller) =>
-      expect(await caller.credits()).toMatchObject({
-        available_usd: '20.000000000',
-        held_usd: '0.000000000',
-        settled_usd: '0.000000000',
-      })
+    const free = async ({ caller, paid_usd }: Asked) =>
+      expect(await caller.credits()).toMatchObject({ held_usd: NOTHING, settled_usd: paid_usd })
 
     const submitted = () => stub.seen.find((seen) => vendor.submits(seen))
     const never = new Set(vendor.never)
@@ -152,7 +173,8 @@ export function describeMedia(id: string, vendor: Vendor, works: Work[]): void {
         expect(sent?.path).toBe(work.sent.path)
         expect(sent && json(sent)).toEqual(work.sent.body)
         if (work.sent.headers) expect(sent?.headers).toMatchObject(work.sent.headers)
-        expect((await asked.caller.credits()).settled_usd).toBe(work.cost_usd)
+        const paid_usd = (Number(asked.paid_usd) + Number(work.cost_usd)).toFixed(9)
+        expect(await asked.caller.credits()).toMatchObject({ held_usd: NOTHING, settled_usd: paid_usd })
       })
 
       it.each(can('refuses the content', 'refuses the content at once'))('is free when the vendor %s', async (how) => {
@@ -160,7 +182,7 @@ export function describeMedia(id: string, vendor: Vendor, works: Work[]): void {
         const job = await when(asked)
         expect(job).toMatchObject({ status: 'failed', error: { code: 'content_policy_violation' } })
         expect(job.error?.message).not.toMatch(/https?:|127\.0\.0\.1/)
-        await free(asked.caller)
+        await free(asked)
       })
 
       it.each(can('fails', 'is out of credit'))('is free when the vendor %s', async (how) => {
@@ -168,7 +190,7 @@ export function describeMedia(id: string, vendor: Vendor, works: Work[]): void {
         const job = await when(asked)
         expect(job).toMatchObject({ status: 'failed', error: { code: 'provider_error' } })
         if (how === 'is out of credit') expect(job.attempts.at(-1)?.outcome).toBe('quota')
-        await free(asked.caller)
+        await free(asked)
       })
 
       it.skipIf(never.has('loses the file'))(
@@ -185,7 +207,7 @@ export function describeMedia(id: string, vendor: Vendor, works: Work[]): void {
             return asked.caller.job(asked.id)
           }, ended)
           expect(job).toMatchObject({ status: 'failed', error: { code: 'provider_error' } })
-          await free(asked.caller)
+          await free(asked)
         },
       )
 
@@ -200,7 +222,7 @@ export function describeMedia(id: string, vendor: Vendor, works: Work[]): void {
         await when(asked, (job) => job.status === 'in_progress' && looks > 0)
         const [job] = await Promise.all([when(asked), asked.caller.json(`/v1/jobs/${asked.id}/cancel`, {})])
         expect(job).toMatchObject({ status: 'canceled', billing: { status: 'released' } })
-        await free(asked.caller)
+        await free(asked)
         const { cancels } = vendor
         if (cancels)
           await eventually(
@@ -219,7 +241,7 @@ export function describeMedia(id: string, vendor: Vendor, works: Work[]): void {
         const deadline = new Date(Date.now() - 1)
         await site.services.store.jobs.updateOne({ _id: asked.id }, { $set: { deadline } })
         expect(await when(asked)).toMatchObject({ status: 'expired', billing: { status: 'released' } })
-        await free(asked.caller)
+        await free(asked)
       })
     })
 

@@ -51,6 +51,41 @@ describeMedia('luma', vendor, [
     media_type: 'video/mp4',
   },
   {
+    what: 'a film that goes on where another ends',
+    after: { path: '/v1/videos', body: { model: 'luma/ray-3.2', prompt: 'a heron', seconds: 5, resolution: '540p' } },
+    path: '/v1/videos/{id}/extend',
+    body: { prompt: 'it flies off' },
+    sent: {
+      path: '/v1/generations',
+      body: {
+        model: 'ray-3.2',
+        type: 'video',
+        prompt: 'it flies off',
+        video: { resolution: '540p', duration: '5s', start_frame: { generation_id: 'gen_1' } },
+      },
+    },
+    cost_usd: '0.150000000',
+    media_type: 'video/mp4',
+  },
+  {
+    what: 'a film made of another',
+    after: { path: '/v1/videos', body: { model: 'luma/ray-3.2', prompt: 'a heron', seconds: 5 } },
+    path: '/v1/videos/{id}/remix',
+    body: { prompt: 'at night' },
+    sent: {
+      path: '/v1/generations',
+      body: {
+        model: 'ray-3.2',
+        type: 'video_edit',
+        prompt: 'at night',
+        source: { generation_id: 'gen_1' },
+        video: { resolution: '720p', duration: '5s' },
+      },
+    },
+    cost_usd: '1.080000000',
+    media_type: 'video/mp4',
+  },
+  {
     what: 'a picture made of two others',
     path: '/v1/images/edits',
     body: { model: 'luma/uni-1', prompt: 'at night', images: [frame, frame], aspect_ratio: '3:2' },
