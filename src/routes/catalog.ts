@@ -19,6 +19,8 @@ const FORM_BODY = ['multipart/form-data']
 const EITHER_BODY = ['application/json', 'multipart/form-data']
 const STREAMED = ['application/json', 'text/event-stream']
 const FILE = ['application/octet-stream']
+const SOUND = [...FILE, 'text/event-stream']
+const TRANSCRIPT = ['application/json', 'text/plain', 'text/event-stream']
 
 type Row = [method: RouteEntry['method'], path: string, summary: string, more?: Pick<RouteEntry, 'body' | 'answers'>]
 
@@ -64,21 +66,21 @@ export const CATALOG: readonly RouteEntry[] = [
     ['GET', '/v1/videos', 'The account’s films'],
     ['GET', '/v1/videos/:id', 'One film: its status and progress'],
     ['DELETE', '/v1/videos/:id', 'Removes a finished film'],
-    ['GET', '/v1/videos/:id/content', 'The film itself; ranges are served', { answers: FILE }],
-    ['POST', '/v1/videos/:id/remix', 'A new film from one that is done', { body: JSON_BODY }],
-    ['POST', '/v1/audio/speech', 'Speech from text', { body: JSON_BODY, answers: FILE }],
     [
-      'POST',
-      '/v1/audio/transcriptions',
-      'Text from speech',
-      { body: FORM_BODY, answers: ['application/json', 'text/plain'] },
+      'GET',
+      '/v1/videos/:id/content',
+      'The film, its thumbnail or its sprite sheet; ranges are served',
+      { answers: FILE },
     ],
-    [
-      'POST',
-      '/v1/audio/translations',
-      'English text from speech',
-      { body: FORM_BODY, answers: ['application/json', 'text/plain'] },
-    ],
+    ['POST', '/v1/videos/:id/remix', 'A film changed into another', { body: EITHER_BODY }],
+    ['POST', '/v1/videos/:id/extend', 'A film that goes on', { body: EITHER_BODY }],
+    ['POST', '/v1/videos/edits', 'The same as remix, the film named in the body', { body: EITHER_BODY }],
+    ['POST', '/v1/videos/extensions', 'The same as extend, the film named in the body', { body: EITHER_BODY }],
+    ['POST', '/v1/videos/characters', 'Not here: send pictures as references of a film', { body: FORM_BODY }],
+    ['GET', '/v1/videos/characters/:id', 'Not here'],
+    ['POST', '/v1/audio/speech', 'Speech from text: a file, or a stream of it', { body: JSON_BODY, answers: SOUND }],
+    ['POST', '/v1/audio/transcriptions', 'Text from speech', { body: FORM_BODY, answers: TRANSCRIPT }],
+    ['POST', '/v1/audio/translations', 'English text from speech', { body: FORM_BODY, answers: TRANSCRIPT }],
     ['GET', '/v1/models', 'The models that the key may call, with limits and prices'],
     ['GET', '/v1/models/*id', 'One model'],
   ]),

@@ -39,7 +39,8 @@ interface Heard {
 async function stream(more: object): Promise<Heard[]> {
   const events: Heard[] = []
   const asked = { ...heard, file: await file(), ...more, stream: true as const }
-  for await (const event of await client.audio.transcriptions.create(asked as never)) events.push(event as Heard)
+  const told = (await client.audio.transcriptions.create(asked as never)) as unknown as AsyncIterable<Heard>
+  for await (const event of told) events.push(event)
   return events
 }
 const textOf = (events: Heard[]) => events.map(({ delta = '' }) => delta).join('')
