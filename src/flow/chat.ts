@@ -149,19 +149,21 @@ export function admitChat(
   caller: Caller,
   { front, body, model, max_cost_usd }: Pick<ChatRun, 'front' | 'body' | 'model' | 'max_cost_usd'>,
 ): Admitted {
-  const input = front.inputUpperBound(body)
+  const chat = { front, body }
   return admit(services, caller, {
     operation: 'chat',
     model,
     ...(max_cost_usd !== undefined && { max_cost_usd }),
-    estimate: (offer, quote) => estimate(offer, quote, { front, body }, input),
+    estimate: (offer, quote) => estimate(offer, quote, chat),
   })
 }
 
 /** Which kind of token each one will be is known only afterwards: each counts as the dearest that it may become. */
-function estimate(offer: ServingOffer, quote: Quote, chat: Chat, input: Meters): Usage {
-  checkTranslation(offer, chat)
-  const { attributes, choices, speaks, keeps_an_hour } = chat.front.facts(chat.body)
+function estimate(offer: ServingOffer, quote: Quote, chat: Chat): Usage {
+  const { front, body } = chat
+  const passes = checkTranslation(offer, chat)
+  const input = front.inputUpperBound(passes ? body : (front.translatable?.(body) ?? body))
+  const { attributes, choices, speaks, keeps_an_hour } = front.facts(body)
   const { context } = offer.limits
   const { input_tokens = 0, ...media } = input
   const bounded = context === undefined ? input_tokens : Math.min(input_tokens, context)

@@ -62,9 +62,11 @@ function passageOf({ protocol, forward }: ChatConnection, front: ChatFront): Pas
   return { forward, toProvider, tap, readAnswer, ...(present && { present }) }
 }
 
-/** Throws WireError for what this offer could not be told, before anything is held for it. */
-export function checkTranslation(offer: ServingOffer, { front, body }: Chat): void {
-  if (!passageOf(connectionFor(offer, { front, body }), front)) front.toCanonical(body)
+/** Whether the body passes through. Throws WireError for what this offer could not be told, before anything is held for it. */
+export function checkTranslation(offer: ServingOffer, { front, body }: Chat): boolean {
+  const passes = passageOf(connectionFor(offer, { front, body }), front) !== undefined
+  if (!passes) front.toCanonical(body)
+  return passes
 }
 
 export async function openAnswer(

@@ -92,6 +92,8 @@ export interface ChatFront extends Partial<PassThrough> {
   facts(body: JsonObject): ChatFacts
   /** The request in canonical form. Throws WireError, also for what cannot be said in another protocol. */
   toCanonical(body: JsonObject): ChatRequest
+  /** A body without what `toCanonical` leaves out, which the caller pays nothing for then. */
+  translatable?(body: JsonObject): JsonObject
   /**
    * A body without what a provider of this format would refuse: thoughts and signatures of other vendors' models, ids of
    * ours. `toProvider` sees to it itself.

@@ -14,7 +14,13 @@ interface Measure {
   /** Files by address, films, and pages that Google's tools will read: nobody can see how much that is. */
   unseen: boolean
   unseen_sound: boolean
+  /** Google may search the web. */
+  searches: boolean
 }
+
+/** What one answer searches at most, and brings in by each: 5 searches and 319 tokens are the most in recordings of 2026. */
+const SEARCHES_MOST = 16
+const TOKENS_PER_SEARCH = 1_024
 
 /** Every token is at least a byte; roles and separators cost a few more. */
 const TOKENS_PER_TURN = 16
@@ -44,10 +50,12 @@ export function inputUpperBound(body: JsonObject): Meters {
     (wav ? Math.ceil(wav * AUDIO_TOKENS_PER_BYTE.wav) + AUDIO_TOKENS_LEAST : 0) +
     (seen.unseen_sound ? SOUND_OF_UNSEEN : 0)
   const documents = seen.document_bytes ? seen.document_bytes * DOCUMENT_TOKENS_PER_BYTE + DOCUMENT_TOKENS_LEAST : 0
-  const text = seen.text_bytes + seen.turns * TOKENS_PER_TURN + TOKENS_PER_REQUEST
+  const found = seen.searches ? SEARCHES_MOST * TOKENS_PER_SEARCH : 0
+  const text = seen.text_bytes + seen.turns * TOKENS_PER_TURN + TOKENS_PER_REQUEST + found
   return {
     input_tokens: text + seen.images * IMAGE_TOKENS + documents + (seen.unseen ? UNSEEN_TOKENS : 0),
     ...(audio ? { input_audio_tokens: Math.ceil(audio) } : {}),
+    ...(seen.searches ? { web_searches: SEARCHES_MOST } : {}),
   }
 }
 
@@ -75,6 +83,7 @@ function measure(body: JsonObject): Measure {
     document_bytes: 0,
     unseen: false,
     unseen_sound: false,
+    searches: false,
   }
   addValue(seen, body.systemInstruction)
   addValue(seen, body.contents)
@@ -89,10 +98,10 @@ function measure(body: JsonObject): Measure {
 function addTools(seen: Measure, tools: unknown): void {
   if (!Array.isArray(tools)) return
   seen.text_bytes += Buffer.byteLength(JSON.stringify(tools))
-  const served = tools
-    .filter(isRecord)
-    .some((tool) => Object.keys(tool).some((name) => name !== 'functionDeclarations'))
-  if (served) seen.unseen = true
+  for (const name of tools.filter(isRecord).flatMap((tool) => Object.keys(tool))) {
+    if (name === 'googleSearch' || name === 'googleSearchRetrieval') seen.searches = true
+    else if (name !== 'functionDeclarations') seen.unseen = true
+  }
 }
 
 function addValue(seen: Measure, value: unknown): void {

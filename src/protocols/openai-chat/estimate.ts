@@ -45,12 +45,17 @@ export function inputUpperBound(body: Record<string, unknown>): Meters {
     if (described) bound.text += Buffer.byteLength(JSON.stringify(described)) + TOKENS_FOR_TOOLS
   }
   // What a search of the provider's own brings in, nobody can foresee.
-  if (body.web_search_options || (Array.isArray(tools) && tools.some(isServerTool))) bound.text += UNSEEN_TOKENS
+  const searches = Boolean(body.web_search_options) || (Array.isArray(tools) && tools.some(isServerTool))
+  if (searches) bound.text += UNSEEN_TOKENS
   return {
     input_tokens: bound.text + TOKENS_PER_REQUEST,
     ...(bound.audio ? { input_audio_tokens: bound.audio } : {}),
+    ...(searches ? { web_searches: SEARCHES_MOST } : {}),
   }
 }
+
+/** What a provider may search the web in one answer, where that has a price. */
+const SEARCHES_MOST = 10
 
 const isServerTool = (tool: unknown): boolean =>
   isRecord(tool) && typeof tool.type === 'string' && tool.type !== 'function' && tool.type !== 'custom'

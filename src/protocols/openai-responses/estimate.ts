@@ -2,9 +2,18 @@
 import type { Json, JsonObject, Meters } from '../../contract.ts'
 import { isRecord, record } from '../lenient.ts'
 import { inputUpperBound as chatUpperBound } from '../openai-chat/estimate.ts'
+import { toolsIn } from './tools.ts'
 
 /** Items by reference, stored prompts: nobody here can see them. Chat's bound knows such a part as a film. */
 const UNSEEN = { role: 'user', content: [{ type: 'video_url' }] }
+
+/**
+ * What searches of the web bring in, all together: OpenAI limits them to this context, also for models with a larger one
+ * (its guide on web search, 2026-05); seven searches came to 116,000 (a recording of 2026).
+ */
+const SEARCH_TOKENS = 128_000
+/** Searches, where the caller sets no `max_tool_calls`; the most in any recording is 9. */
+const SEARCHES_MOST = 20
 
 /** In pro mode the model reads the input several times over (a recording of 2026-07: 1,549 tokens for a dozen words). */
 const PRO_READINGS = 16
@@ -12,15 +21,30 @@ const PRO_READINGS = 16
 export function inputUpperBound(body: JsonObject): Meters {
   const { instructions, input, tools, text, prompt, reasoning } = body
   const items = Array.isArray(input) ? input : [{ role: 'user', content: input ?? '' }]
+  const searches = searchesOf(body)
   const meters = chatUpperBound({
     model: body.model,
     messages: [instructions ?? '', ...items.map(inChat), ...(prompt ? [UNSEEN] : [])],
     tools: Array.isArray(tools) ? tools.flatMap(toolsInChat) : tools,
     response_format: isRecord(text) ? text.format : undefined,
   })
-  if (!isRecord(reasoning) || reasoning.mode !== 'pro') return meters
-  return { ...meters, input_tokens: (meters.input_tokens ?? 0) * PRO_READINGS }
+  const readings = isRecord(reasoning) && reasoning.mode === 'pro' ? PRO_READINGS : 1
+  const found = searches ? SEARCH_TOKENS : 0
+  return {
+    ...meters,
+    input_tokens: ((meters.input_tokens ?? 0) + found) * readings,
+    ...(searches ? { web_searches: searches } : {}),
+  }
 }
+
+/** How often the model may search at most; a search without a budget is not among them, for that brings in what it will. */
+function searchesOf(body: JsonObject): number {
+  const searching = toolsIn(body).some(isSearch)
+  if (!searching) return 0
+  return typeof body.max_tool_calls === 'number' ? body.max_tool_calls : SEARCHES_MOST
+}
+
+const isSearch = ({ type }: { type: string }): boolean => /^web_search(?:_|$)/.test(type)
 
 const FAIR = { bytes_per_token: 4, tokens_per_item: 4, picture: 1_600, document_least: 1_600, document_per_byte: 0.05 }
 
@@ -46,7 +70,9 @@ function weigh(value: unknown): number {
 /** A namespace is a list of functions; `tool_search` runs at the caller or over the tools that are here. */
 function toolsInChat(tool: Json): Json[] {
   if (!isRecord(tool)) return [tool]
-  if (tool.type === 'tool_search') return [{ ...tool, type: 'function' } as JsonObject]
+  const bounded =
+    tool.type === 'tool_search' || (isSearch(tool as { type: string }) && tool.return_token_budget !== 'unlimited')
+  if (bounded) return [{ ...tool, type: 'function' } as JsonObject]
   return tool.type === 'namespace' && Array.isArray(tool.tools)
     ? [...(tool.tools as Json[]), tool.description as Json]
     : [tool as Json]

@@ -9,6 +9,7 @@ import { toCanonical } from './request.ts'
 import { errorFields } from './response.ts'
 import { ResponseEncoder } from './stream.ts'
 import { ResponseTap } from './tap.ts'
+import { withoutLeftOut } from './tools.ts'
 
 /** What the router sees to itself: a provider is told neither. The items of the earlier response are in `input`. */
 const OURS = ['background', 'previous_response_id'] as const
@@ -34,6 +35,7 @@ export const openaiResponsesFront: ChatFront = {
   },
 
   toCanonical,
+  translatable: withoutLeftOut,
   inputUpperBound,
 
   withoutForeign,

@@ -22,6 +22,12 @@ export function readTools(tools: BodyTool[]): Tool[] {
   })
 }
 
+/** A body as providers of other protocols are told it: without the tools that are left out for them. */
+export function withoutLeftOut(body: JsonObject): JsonObject {
+  if (!Array.isArray(body.tools)) return body
+  return { ...body, tools: body.tools.filter((tool) => !isRecord(tool) || !LEFT_OUT.has(String(tool.type))) }
+}
+
 /** The tools of a body, those among them that came up in its input. A body that was not checked may have none. */
 export function toolsIn({ tools, input }: { tools?: unknown; input?: unknown }): BodyTool[] {
   const items = Array.isArray(input) ? input.filter(isRecord) : []
