@@ -59,7 +59,10 @@ export function geminiFilm(server: GeminiServer): Generator<VideoRequest, VideoO
   async function start(request: VideoRequest, call: Call): Promise<Progress<VideoOutput>> {
     const body = { model: call.upstream, ...bodyOf(request) }
     const interaction = await ask(tasks, call, { method: 'POST', path: '/v1beta/interactions', body }, Interaction)
-    return look(interaction, { id: interaction.id, seconds: request.seconds, resolution: resolutionOf(request) }, call)
+    if (isEnded(interaction) && !filmOf(interaction)) return failed(failureOf(interaction, provider))
+    // Even one that is done at once is looked at again: only what was pending is known by its name when it is to go on.
+    const ref: Ref = { id: interaction.id, seconds: request.seconds, resolution: resolutionOf(request) }
+    return pending(ref, undefined, isEnded(interaction) ? 0 : undefined)
   }
 
   async function poll(ref: Json, call: Call): Promise<Progress<VideoOutput>> {
@@ -137,7 +140,7 @@ function bodyOf(request: VideoRequest): JsonObject {
     input: [...pictures, { type: 'text', text: prompt }],
     background: true,
     store: true,
-    ...(change ? { previous_interaction_id: Ref.pick({ id: true }).parse(change.ref).id } : {}),
+    ...(change ? { previous_interaction_id: earlier(change.ref, model) } : {}),
     generation_config: { video_config: { task: taskOf(request) } },
     response_format: present<JsonObject>({
       type: 'video',
@@ -147,6 +150,13 @@ function bodyOf(request: VideoRequest): JsonObject {
       delivery: 'uri',
     }),
   }
+}
+
+/** What Google calls the film that is to go on. */
+function earlier(ref: Json, model: string): string {
+  const known = Ref.pick({ id: true }).safeParse(ref)
+  if (known.success) return known.data.id
+  throw refuse('id', `${model} knows no film by this id to go on from.`)
 }
 
 function taskOf({ change, first_frame, references = [] }: VideoRequest): string {
