@@ -29,6 +29,8 @@ const AT_ONCE_MAX = 32
 const AT_ONCE_FOR_ONE = 4
 const LOOK_MS = 500
 const ATTEMPTS_KEPT = 12
+/** Of a router that stops. */
+const PATIENCE_MS = 3000
 
 export class WebhookSender {
   readonly #services: SenderServices
@@ -38,6 +40,7 @@ export class WebhookSender {
   #again = false
   #stopped = false
   #timer: NodeJS.Timeout | undefined
+  readonly #stopping = new AbortController()
 
   /** `now` is the clock by which tries are due. */
   constructor(services: SenderServices, now: () => number = Date.now) {
@@ -65,11 +68,13 @@ export class WebhookSender {
       })
   }
 
-  /** Takes nothing new; resolves when what was begun has its answer. */
-  async stop(): Promise<void> {
+  /** Takes nothing new; what has no answer by `patience_ms` is left to another router, or to the next start. */
+  async stop(patience_ms = PATIENCE_MS): Promise<void> {
     this.#stopped = true
     clearInterval(this.#timer)
+    const timer = setTimeout(() => this.#stopping.abort(), patience_ms)
     await this.idle()
+    clearTimeout(timer)
   }
 
   /** Resolves when nothing is looked for and nothing is on its way. */
@@ -121,7 +126,7 @@ export class WebhookSender {
   }
 
   #begin(row: WebhookDeliveryRecord): void {
-    const done = deliver(this.#services, row, this.#now)
+    const done = deliver(this.#services, row, this.#now, this.#stopping.signal)
       .catch((error: unknown) =>
         this.#services.log.error({ webhook: row._id, error }, 'A webhook was not sent; it is tried again in a minute.'),
       )
@@ -134,7 +139,12 @@ export class WebhookSender {
 }
 
 /** One try, and what is written of it. Throws what is the router's own trouble: then the lease runs out. */
-async function deliver(services: SenderServices, row: WebhookDeliveryRecord, now: () => number): Promise<void> {
+async function deliver(
+  services: SenderServices,
+  row: WebhookDeliveryRecord,
+  now: () => number,
+  stopping: AbortSignal,
+): Promise<void> {
   const place = await placeOf(services, row)
   const job = await services.store.jobs.findOne({ _id: row.job_id })
   if ('refusal' in place || !job) {
@@ -143,7 +153,8 @@ async function deliver(services: SenderServices, row: WebhookDeliveryRecord, now
   }
   const at = new Date(now())
   const started_ms = performance.now()
-  const outcome = await post(services, row, job, place)
+  const outcome = await post(services, row, job, place, stopping)
+  if (outcome === 'stopped') return handBack(services, row, new Date(now()))
   const { status = null, error = null, retry_after_ms = 0 } = outcome
   const attempt = { at, ms: Math.round(performance.now() - started_ms), status, error }
   const { url } = place
@@ -183,7 +194,8 @@ async function post(
   { _id, event }: WebhookDeliveryRecord,
   job: JobRecord,
   { url, secrets }: Place,
-): Promise<Outcome> {
+  signal: AbortSignal,
+): Promise<Outcome | 'stopped'> {
   const target = URL.parse(url)
   const fault = target ? faultOf(services, target) : 'cannot be read'
   if (fault || !target) return { error: `The address ${fault}.` }
@@ -195,10 +207,11 @@ async function post(
   }
   try {
     const trusted = isAllowedHost(services, target)
-    const posted = await guardedPost(url, { headers, body, timeout_ms: TIMEOUT_MS, trusted })
+    const posted = await guardedPost(url, { headers, body, timeout_ms: TIMEOUT_MS, trusted, signal })
     const answered = posted.status >= 200 && posted.status < 300
     return answered ? posted : { ...posted, error: `The receiver answered with status ${posted.status}.` }
   } catch (error) {
+    if (signal.aborted) return 'stopped'
     if (error instanceof UnsafeUrl || error instanceof FetchFailed) return { error: error.message }
     throw error
   }
@@ -224,6 +237,15 @@ interface Result {
   /** Not delivered, and not tried again. */
   final?: boolean
   next_at?: Date
+}
+
+/** Whether it arrived is not known: it goes out once more, and this try does not count. */
+async function handBack(
+  { store }: SenderServices,
+  { _id, fence }: WebhookDeliveryRecord,
+  next_at: Date,
+): Promise<void> {
+  await store.webhook_deliveries.updateOne({ _id, fence }, { $set: { next_at } })
 }
 
 /** Only under the lease: what another router has claimed since is its own. */

@@ -322,6 +322,20 @@ describe('many routers', () => {
     expect(await row()).toMatchObject({ status: 'delivered', attempts: [{ status: 204 }] })
   })
 
+  it('leave to the next what has no answer when they stop, without counting it', async () => {
+    await endpoint()
+    await ended()
+    place.answer = () => undefined
+    sender.wake()
+    await place.until(1)
+    await sender.stop(10)
+    expect(await row()).toMatchObject({ status: 'pending', tries: 0, attempts: [], next_at: new Date(now) })
+    place.answer = (response) => void response.writeHead(204).end()
+    sender = new WebhookSender(services, () => now)
+    await send()
+    expect(await row()).toMatchObject({ status: 'delivered', tries: 1 })
+  })
+
   it('are not held up by one slow receiver', async () => {
     const slow = await receiver()
     const held: (() => void)[] = []
