@@ -2,6 +2,7 @@
 // changes nothing and learns nothing.
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { hookAddress } from '../../src/flow/hooks.ts'
 import { newWebhookSecret, signWebhook } from '../../src/protocols/standard_webhooks.ts'
 import { type Caller, type Job, recordOf, Site } from '../flow/site.ts'
 import { json, Stub, until } from '../providers/stub.ts'
@@ -126,6 +127,17 @@ describe('a webhook of a provider', () => {
     expect(await call(path)).toEqual([200, { received: true }])
     expect(polls()).toBe(0)
   })
+})
+
+it('no address is given out where the router has none from outside, or nobody would listen', async () => {
+  const { config, registry, secrets } = site.services
+  const connection = registry().connection('herald') ?? {}
+  const job = { _id: 'job_1', operation: 'speech' as const }
+  const offer = { provider: 'herald', connection }
+  expect(hookAddress({ config, secrets }, job, offer)).toMatch(/^https:\/\/router\.example\/hooks\/herald\/job_1\//)
+  expect(hookAddress({ config: { ...config, public_url: undefined }, secrets }, job, offer)).toBeUndefined()
+  expect(hookAddress({ config, secrets }, { ...job, operation: 'video' }, offer)).toBeUndefined()
+  expect(hookAddress({ config, secrets }, { ...job, operation: 'chat' }, offer)).toBeUndefined()
 })
 
 describe('what is not genuine', () => {
