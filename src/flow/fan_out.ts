@@ -29,6 +29,8 @@ const AT_ONCE_MAX = 4
 /** A part whose polls fail so often in a row while others' succeed is given up. */
 const MISSES_MAX = 5
 const POLL_AFTER_MS = 1000
+/** Of ten pictures, one by one. */
+const CALLS_MAX = 10
 const CANCEL_MS = 10_000
 
 /** What was not made of what was asked for; the rest was delivered and charged. */
@@ -45,8 +47,8 @@ type Made = { output: ImageOutput; usage: Usage }
 /** One call. What was made and lies in bytes is not kept in a `ref`: its own `ref` finds it again. */
 type Part = { n: number } & (
   | { state: 'open'; ref: Json; percent?: number; poll_after_ms?: number; misses?: number }
-  | { state: 'ready'; ref: Json }
-  | ({ state: 'made' } & Made)
+  | { state: 'ready'; ref: Json; misses?: number }
+  | ({ state: 'made'; ref?: Json } & Made)
   | { state: 'failed'; kind: ErrorKind; message: string; accepted: boolean }
 )
 /** The `ref` of a job that is several calls. The provider's own are opaque: the name keeps them apart. */
@@ -153,7 +155,7 @@ function failedPart(n: number, error: unknown, accepted: boolean): Part {
 /** At most so many at a time; answers in order. */
 async function inTurn<Item, Result>(
   items: Item[],
-  work: (item: Item, index: number) => Promise<Result>,
+  work: (item: Item, index: number) => Promise<Result> | Result,
 ): Promise<Result[]> {
   const results: Result[] = []
   const queue = items.entries()
@@ -166,13 +168,13 @@ async function inTurn<Item, Result>(
 
 /** The parts together as one answer of the provider. Throws where none was accepted, so that another offer may be tried. */
 async function conclude(generator: ImageGenerator, parts: Part[], call: Call): Promise<Progress<Pictures>> {
-  const open = parts.some(({ state }) => state === 'open')
-  if (open && !parts.every(fitsInRef)) return conclude(generator, await pollAfterPause(generator, parts, call), call)
-  if (open) return pending({ [PARTS]: parts as unknown as Json }, percentOf(parts), pollAfter(parts))
-  const fetched = await inTurn(parts, async (part, index) => {
-    const { n } = part
-    return part.state === 'ready' ? partOf(n, () => pollOne(generator, part.ref, callOf(call, index))) : part
-  })
+  if (parts.some(({ state }) => state === 'open')) return goOn(generator, parts, call)
+  const fetched = await inTurn(parts, (part, index) =>
+    part.state === 'ready' ? fetchAgain(generator, part, callOf(call, index)) : part,
+  )
+  if (fetched.some(({ state }) => state === 'ready')) {
+    return goOn(generator, fetched, call)
+  }
   const made = fetched.filter((part) => part.state === 'made')
   if (made.length > 0) return together(fetched, made)
   const failures = fetched.filter((part) => part.state === 'failed')
@@ -182,8 +184,36 @@ async function conclude(generator: ImageGenerator, parts: Part[], call: Call): P
   return failed(error)
 }
 
-/** Bytes of pictures are megabytes: they do not belong on the job. */
-const fitsInRef = (part: Part) => part.state !== 'made' || part.output.images.every(({ image }) => image.type === 'url')
+/** Kept on the job; or, where what is made already has no place there, waited for here. */
+async function goOn(generator: ImageGenerator, parts: Part[], call: Call): Promise<Progress<Pictures>> {
+  const kept = parts.map(keptOf)
+  if (kept.every((part) => part !== undefined))
+    return pending({ [PARTS]: kept as unknown as Json }, percentOf(parts), pollAfter(parts))
+  return conclude(generator, await pollAfterPause(generator, parts, call), call)
+}
+
+const withRef = (part: Part, ref: Json): Part => (part.state === 'made' ? { ...part, ref } : part)
+
+/** What was made once is not lost to one poll that fails. */
+async function fetchAgain(
+  generator: ImageGenerator,
+  part: Extract<Part, { state: 'ready' }>,
+  call: Call,
+): Promise<Part> {
+  try {
+    const progress = await pollOne(generator, part.ref, call)
+    return withRef(await partOf(part.n, async () => progress), part.ref)
+  } catch (error) {
+    const misses = (part.misses ?? 0) + 1
+    return misses < MISSES_MAX ? { ...part, misses } : failedPart(part.n, error, true)
+  }
+}
+
+/** Bytes of pictures are megabytes: they do not belong on the job. Undefined where nothing else would find them again. */
+function keptOf(part: Part): Part | undefined {
+  if (part.state !== 'made' || part.output.images.every(({ image }) => image.type === 'url')) return part
+  return part.ref === undefined ? undefined : { n: part.n, state: 'ready', ref: part.ref }
+}
 
 /** For a provider that finishes some calls at once and others later: the short way, in memory. */
 async function pollAfterPause(generator: ImageGenerator, parts: Part[], call: Call): Promise<Part[]> {
@@ -227,8 +257,7 @@ async function pollAll(generator: ImageGenerator, parts: Part[], call: Call): Pr
     if (part.state !== 'open') return part
     try {
       const progress = await pollOne(generator, part.ref, callOf(call, index))
-      const now = await partOf(part.n, () => Promise.resolve(progress))
-      return fitsInRef(now) ? now : { n: part.n, state: 'ready', ref: part.ref }
+      return withRef(await partOf(part.n, async () => progress), part.ref)
     } catch (error) {
       missed.push(error)
       const misses = (part.misses ?? 0) + 1
@@ -262,12 +291,13 @@ async function cancelAll(generator: ImageGenerator, parts: Part[], call: Call): 
   )
 }
 
-/** How many calls there were is not known any more: one that is found means that not all can be told. */
+/** How many calls there were is not known any more: where one of them is found, not all can be told. */
 async function find(generator: ImageGenerator, call: Call): Promise<Progress<ImageOutput> | undefined> {
   const single = await generator.find?.(call)
   if (single) return single
-  if ((await generator.find?.(callOf(call, 0))) === undefined) return undefined
-  throw new ProviderError('unavailable', 'The router was interrupted while it asked for several pictures.')
+  const each = await inTurn(Array.from({ length: CALLS_MAX }), (_, index) => generator.find?.(callOf(call, index)))
+  if (each.every((found) => found === undefined)) return undefined
+  throw new ProviderError('internal', 'The router was interrupted while it asked for several pictures.')
 }
 
 function estimate(generator: ImageGenerator, request: ImageRequest, upstream: string, options: JsonObject): Usage {

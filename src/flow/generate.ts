@@ -1,7 +1,7 @@
 // Everything but chat, while the caller waits: admitted, held, tried, collected, charged. A caller who leaves changes
 // nothing but that the files are kept.
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Asset, Json, Progress, Usage, VideoOutput } from '../contract.ts'
+import { type Asset, type Json, type Progress, ProviderError, type Usage, type VideoOutput } from '../contract.ts'
 import type { NanoUsd } from '../ledger/money.ts'
 import type { JobOutput } from '../store/jobs.ts'
 import { type Admitted, admit } from './admit.ts'
@@ -16,6 +16,7 @@ import { preparedFor } from './prepare.ts'
 import type { Caller, Services } from './services.ts'
 import { release, settle } from './settle.ts'
 import { keepStills } from './stills.ts'
+import { cancelUpstream } from './upstream.ts'
 import { canceled, type Work } from './work.ts'
 
 /** How long the provider may take over work that a caller waits for, and over work that is polled. */
@@ -150,8 +151,10 @@ export function begin<Kind extends GeneratorOperation>(
 }
 
 const POLL_AFTER_MS = 1000
+/** A poll that fails says nothing about the work; so many in a row say something about the provider. */
+const MISSES_MAX = 5
 
-/** Polls work that the provider does not do at once, until it is done. Throws its failure. */
+/** Polls work that the provider does not do at once, until it is done. Throws its failure; what is given up is told to stop. */
 async function waitFor<Kind extends GeneratorOperation>(
   services: Services,
   work: Work,
@@ -159,9 +162,19 @@ async function waitFor<Kind extends GeneratorOperation>(
   first: Progress<OutputOf<Kind>>,
 ) {
   let progress = first
+  let misses = 0
   while (progress.status === 'pending') {
-    await pause(progress.poll_after_ms ?? POLL_AFTER_MS, undefined, { signal: work.abort.signal })
-    progress = await pollProvider(services, work, operation, progress.ref)
+    work.job.ref = progress.ref
+    try {
+      await pause(progress.poll_after_ms ?? POLL_AFTER_MS, undefined, { signal: work.abort.signal })
+      progress = await pollProvider(services, work, operation, progress.ref)
+      misses = 0
+    } catch (error) {
+      misses++
+      if (error instanceof ProviderError && misses < MISSES_MAX && !work.abort.signal.aborted) continue
+      await cancelUpstream(services, work, operation)
+      throw error
+    }
   }
   if (progress.status === 'failed') throw progress.error
   return progress

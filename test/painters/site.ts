@@ -20,7 +20,7 @@ export interface Studio {
   stub: Stub
   /** What `start` was asked for since the last reset, in order of arrival. */
   asked(): Painted[]
-  /** What the painter answers; a failure at its start is a refusal. */
+  /** What the painter answers; a failure at its start is a refusal, and an overload anywhere. */
   tell(told: (path: string, asked: Painted) => Told | Promise<Told>): void
   close(): Promise<void>
 }
@@ -45,7 +45,7 @@ const bodyOf = ({ body }: { body: Buffer }): Painted => JSON.parse(body.toString
 export function tell(stub: Stub, told: (path: string, asked: Painted) => Told | Promise<Told>): void {
   stub.answer = async (response, seen) => {
     const answer = await told(seen.path, bodyOf(seen))
-    const refused = seen.path === '/start' && answer.status === 'failed'
+    const refused = answer.status === 'failed' && (seen.path === '/start' || answer.kind === 'overloaded')
     response.writeHead(refused ? 503 : 200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
   }
 }

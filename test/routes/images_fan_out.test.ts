@@ -142,6 +142,38 @@ describe('work that takes its time', () => {
     expect(spent).toBe('0.042000000')
   })
 
+  it('survives polls that fail, of one call as of several', async () => {
+    const looks = new Map<string, number>()
+    studio.tell((path, { job, n, ...rest }) => {
+      if (path === '/start') return { status: 'pending', ref: { job, n } }
+      const { ref } = rest as unknown as { ref: { job: string; n: number } }
+      const seen = (looks.get(ref.job) ?? 0) + 1
+      looks.set(ref.job, seen)
+      // The second part is ready a look before the first, and is then fetched once more, which fails once.
+      const fails = ref.job.endsWith('.2') ? seen === 2 : seen === 1
+      return fails ? { status: 'failed', kind: 'overloaded' } : made(ref.n)
+    })
+    expect((await client.images.generate({ ...asked, n: 2 })).data).toHaveLength(2)
+    expect((await client.images.generate({ ...asked, n: 4 })).data).toHaveLength(4)
+    studio.tell((path) =>
+      path === '/start' ? { status: 'pending', ref: 1 } : { status: 'failed', kind: 'overloaded' },
+    )
+    await expect(client.images.generate(asked)).rejects.toMatchObject({ status: 503 })
+    expect(studio.stub.seen.filter(({ path }) => path === '/cancel')).toHaveLength(1)
+  })
+
+  it('is told to stop when its waiting caller cancels the job', async () => {
+    studio.tell(() => ({ status: 'pending', ref: 'r' }))
+    const spent = await costOf(studio.router, async () => {
+      const answer = post(studio.router, '/images/generations', asked)
+      const id = await eventually(async () => studio.asked()[0]?.job)
+      await post(studio.router, `/jobs/${id}/cancel`, {})
+      expect(await errorOf(await answer)).toMatchObject({ code: 'canceled' })
+      expect(studio.stub.seen.filter(({ path }) => path === '/cancel')).toHaveLength(1)
+    })
+    expect(spent).toBe('0.000000000')
+  })
+
   it('is polled by the worker for who does not wait, and kept', async () => {
     slowly()
     const spent = await costOf(studio.router, async () => {
