@@ -1,6 +1,9 @@
 // Black Forest Labs in its own words (docs.bfl.ai, 2026-11-21).
+import { expect, it } from 'vitest'
+import blackForestLabs from '../../../providers/black-forest-labs.ts'
+import { makeProviderFetch } from '../../../src/protocols/transport.ts'
 import { describeMedia, type Reply, type Scene, type Vendor } from '../media_scenarios.ts'
-import type { Seen } from '../stub.ts'
+import { json, type Seen, Stub } from '../stub.ts'
 
 const SUBMITTED = (seen: Seen) => ({
   id: 'd5ba37dc',
@@ -32,6 +35,30 @@ const vendor: Vendor = {
   // It accepts everything, and says what it thinks of it when it is asked.
   never: ['refuses the content at once'],
 }
+
+/** One submission, and one look at it, of a provider on loopback that names this address to look at. */
+async function lookedAt(polling_url: string): Promise<{ asked: string[]; elsewhere: number }> {
+  const [own, other] = [await new Stub().start(), await new Stub().start()]
+  const fetch = makeProviderFetch({ provider: 'Black Forest Labs' })
+  own.answer = json({ id: 'd5ba37dc', polling_url: polling_url.replace('elsewhere', other.url), status: 'Pending' })
+  const { image } = blackForestLabs.connect({ api_key: 'bfl-key', base_url: own.url }, { fetch })
+  const { signal } = new AbortController()
+  const log = { debug: () => {}, warn: () => {} }
+  const call = { job: 'job_1', upstream: 'flux-2-pro', options: {}, signal, log }
+  const begun = await image?.start({ model: 'flux-2-pro', prompt: 'a heron', n: 1 }, call)
+  if (begun?.status === 'pending') await image?.poll?.(begun.ref, call)
+  const found = { asked: own.seen.map(({ path }) => path), elsewhere: other.seen.length }
+  await Promise.all([own.stop(), other.stop(), fetch.close()])
+  return found
+}
+
+it.each(['elsewhere/v1/get_result?id=1', 'https://api.bfl.ai.evil.test/?id=1', 'file:///etc/passwd', 'not an address'])(
+  'takes its key to no other host: %s is not looked at',
+  async (polling_url) => {
+    const asked = ['/v1/flux-2-pro', '/v1/get_result?id=d5ba37dc']
+    expect(await lookedAt(polling_url)).toEqual({ asked, elsewhere: 0 })
+  },
+)
 
 describeMedia('black-forest-labs', vendor, [
   {
