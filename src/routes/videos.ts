@@ -74,17 +74,25 @@ async function create(services: Services, context: Context): Promise<void> {
   const { fields, files, extensions } = await readMediaBody(context, services, VIDEO_FORM)
   const uploaded = filesByField(files, { input_reference: 1, last_frame: 1, references: REFERENCES_MAX })
   const { request: told, pictures } = readVideoRequest(fields)
-  const taken = await takePictures(
-    {
-      ...pictures,
-      ...(uploaded.input_reference[0] && { input_reference: uploaded.input_reference[0] }),
-      ...(uploaded.last_frame[0] && { last_frame: uploaded.last_frame[0] }),
-      ...(uploaded.references.length > 0 && { references: uploaded.references }),
-    },
-    clientSignal(context),
-  )
+  const taken = await takePictures(joined(pictures, uploaded), clientSignal(context))
   const { seconds = defaultSeconds(services, told.model) } = told
   await submit(services, context, { ...told, ...taken, seconds }, extensions)
+}
+
+/** Named and uploaded ones together; of what there may be one, not both. */
+function joined(named: VideoPictures, uploaded: Record<keyof VideoPictures, Asset[]>): VideoPictures {
+  const one = (param: 'input_reference' | 'last_frame') => {
+    const [file] = uploaded[param]
+    if (file && named[param]) throw new Failure(400, 'invalid_value', `'${param}' comes twice.`, { param })
+    return file ?? named[param]
+  }
+  const [input_reference, last_frame] = [one('input_reference'), one('last_frame')]
+  const references = [...(named.references ?? []), ...uploaded.references]
+  return {
+    ...(input_reference && { input_reference }),
+    ...(last_frame && { last_frame }),
+    ...(references.length > 0 && { references }),
+  }
 }
 
 type FilmPictures = Pick<VideoRequest, 'first_frame' | 'last_frame' | 'references'>

@@ -10,9 +10,12 @@ import { openTheatre, type Theatre } from '../theatre/site.ts'
 
 let theatre: Theatre
 let client: OpenAI
+/** A film that several tests look at. */
+let source: Promise<string>
 beforeAll(async () => {
   theatre = await openTheatre()
   client = clientOf(theatre.router)
+  source = made()
 })
 beforeEach(() => {
   theatre.stub.seen.length = 0
@@ -46,34 +49,33 @@ const bytesOf = async (id: string, variant: 'video' | 'thumbnail' | 'spritesheet
 describe('a film of the sandbox', () => {
   it('is remixed and extended at its own price, and shows it', { timeout: 40_000 }, async () => {
     const { router } = theatre
-    const id = await made()
+    const id = await source
     const film = await bytesOf(id)
-    let remixed = ''
-    const remix_cost = await costOf(router, async () => {
-      const video = await client.videos.remix(id, { prompt: 'a day train' })
-      remixed = video.id
-      expect(video).toMatchObject({ prompt: 'a day train', remixed_from_video_id: id, seconds: '4', size: '720x1280' })
-      expect(await ended(remixed)).toMatchObject({ status: 'completed', remixed_from_video_id: id })
+    const spent = await costOf(router, async () => {
+      const remixed = await client.videos.remix(id, { prompt: 'a day train' })
+      expect(remixed).toMatchObject({
+        prompt: 'a day train',
+        remixed_from_video_id: id,
+        seconds: '4',
+        size: '720x1280',
+      })
+      const extended = await client.videos.extend({ prompt: 'it stops', seconds: '8', video: { id } })
+      expect(extended).toMatchObject({ prompt: 'it stops', remixed_from_video_id: id, seconds: '8' })
+      for (const made of [remixed, extended]) expect(await ended(made.id)).toMatchObject({ status: 'completed' })
+      expect((await bytesOf(remixed.id)).equals(film)).toBe(false)
+      expect((await jobOf(remixed.id)).billing.cost_usd).toBe('0.040000000')
+      expect((await jobOf(extended.id)).outputs[0]).toMatchObject({ type: 'video', seconds: 12 })
     })
-    expect(remix_cost).toBe('0.040000000')
-    expect((await bytesOf(remixed)).equals(film)).toBe(false)
-    let extended = ''
-    const extend_cost = await costOf(router, async () => {
-      const extension = { prompt: 'it stops', seconds: '8' as const, video: { id } }
-      extended = (await client.videos.extend(extension)).id
-      expect(await ended(extended)).toMatchObject({ status: 'completed', seconds: '8', remixed_from_video_id: id })
-    })
-    expect(extend_cost).toBe('0.080000000')
-    expect((await jobOf(extended)).outputs[0]).toMatchObject({ type: 'video', seconds: 12 })
+    expect(spent).toBe('0.120000000')
     const edited = await client.videos.edit({ prompt: 'snow', video: { id } })
-    expect(edited).toMatchObject({ remixed_from_video_id: id, seconds: '4' })
-    const ours = await post(router, `/videos/${id}/extend`, { seconds: 4 })
-    expect(await ours.json()).toMatchObject({ prompt: asked.prompt, seconds: '4' })
-    await ended(edited.id)
+    expect(edited).toMatchObject({ prompt: 'snow', remixed_from_video_id: id, seconds: '4' })
+    const ours = await (await post(router, `/videos/${id}/extend`, { seconds: 4 })).json()
+    expect(ours).toMatchObject({ prompt: asked.prompt, seconds: '4' })
+    for (const job of [edited, ours as { id: string }]) await post(router, `/jobs/${job.id}/cancel`, {})
   })
 
   it('has a thumbnail and a sprite sheet beside it, in ranges too', async () => {
-    const id = await made()
+    const id = await source
     const { outputs } = await jobOf(id)
     expect(outputs.map(({ type, role, media_type }) => [type, role, media_type])).toEqual([
       ['video', undefined, 'video/mp4'],
@@ -103,7 +105,7 @@ describe('a film of the sandbox', () => {
         .png()
         .toBuffer()
     const [coral, teal] = [await picture('coral'), await picture('teal')]
-    const plain = await bytesOf(await made())
+    const plain = await bytesOf(await source)
     const films = await Promise.all([
       made({ ...asked, seed: 7 } as never),
       made({ ...asked, last_frame: await toFile(teal, 'last.png') } as never),
@@ -116,8 +118,9 @@ describe('a film of the sandbox', () => {
       aspect_ratio: '16:9',
       resolution: '1080p',
     })
-    const { id } = (await wide.json()) as { id: string }
-    expect(await ended(id)).toMatchObject({ status: 'completed', size: '1920x1080' })
+    const { id, ...shown } = (await wide.json()) as { id: string }
+    expect(shown).toMatchObject({ size: '1920x1080' })
+    await post(theatre.router, `/jobs/${id}/cancel`, {})
   })
 
   it('that is not there, not done, not made or of somebody else is not changed', async () => {
@@ -130,7 +133,7 @@ describe('a film of the sandbox', () => {
     expect(await remix(id)).toMatchObject({ status: 409, code: 'video_not_completed' })
     const speech = await client.audio.speech.create({ model: 'sandbox/speech', voice: 'alloy', input: 'a' })
     expect(await remix(speech.headers.get('x-job-id') ?? '')).toMatchObject({ status: 404, code: 'video_not_found' })
-    const done = await made()
+    const done = await source
     const stranger = { ...router, api_key: await otherKey() }
     expect(await errorOf(await post(stranger, `/videos/${done}/remix`, { prompt: 'x' }))).toMatchObject({ status: 404 })
     for (const [body, param] of [
@@ -195,7 +198,7 @@ describe('a film of the sandbox', () => {
     const progress = events.map((text) => (JSON.parse(text.split('data: ')[1] ?? '') as { progress: number }).progress)
     expect(progress).toEqual([...progress].sort((one, other) => one - other))
     expect([progress[0], progress.at(-1)]).toEqual([0, 100])
-    expect(progress.length).toBeGreaterThan(3)
+    expect(progress.length, String(progress)).toBeGreaterThan(2)
   })
 })
 
@@ -263,6 +266,7 @@ describe('the shape of a film', () => {
 })
 
 describe('a provider of OpenAI’s own format', () => {
+  const POLL = { 'openai-poll-after-ms': '20' }
   const film = Buffer.concat([Buffer.from([0, 0, 0, 16]), Buffer.from('ftypmp42'), Buffer.alloc(64)])
   let picture: Buffer
   beforeEach(async () => {
@@ -277,7 +281,11 @@ describe('a provider of OpenAI’s own format', () => {
       if (path.includes('/content')) return response.writeHead(200, { 'content-type': 'video/mp4' }).end(film)
       const id = method === 'POST' ? `video_${++films}` : path.split('/').at(-1)
       const status = method === 'POST' ? 'queued' : 'completed'
-      return json({ id, object: 'video', status, progress: 0, seconds: '4', size: '1280x720' })(response, {} as never)
+      return json(
+        { id, object: 'video', status, progress: 0, seconds: '4', size: '1280x720' },
+        200,
+        POLL,
+      )(response, {} as never)
     }
   })
   const reel = { model: 'reel/film', prompt: 'waves', seconds: '4' as const, size: '1280x720' as const }
