@@ -1,6 +1,8 @@
 // Replicate and fal through the official openai SDK, and their webhooks through the whole router: files that go along,
 // endpoints that change with them, fields that a model does not have; deliveries that are genuine, repeated, forged or stale.
 import { createHash, generateKeyPairSync, sign } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import OpenAI, { toFile } from 'openai'
 import sharp from 'sharp'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -165,6 +167,21 @@ describe('with the openai SDK', () => {
       client.audio.speech.create({ model: 'hexgrad/kokoro-82m', voice: 'alloy', input: 'x' }),
     ).rejects.toMatchObject({ status: 400, param: 'voice' })
     expect(stub.seen).toEqual([])
+  })
+
+  it('answers the calls of the README', async () => {
+    const readme = await readFile(join(import.meta.dirname, '..', '..', '..', 'README.md'), 'utf8')
+    const [, section = ''] = /^## From Replicate or fal$(.*?)^## /ms.exec(readme) ?? []
+    const calls = [...section.matchAll(/^curl \$URL(\S+)[^']*'([^']*)'/gm)]
+    expect(calls).toHaveLength(2)
+    for (const [, path = '', body = ''] of calls) {
+      // Nobody listens there.
+      const { webhook_url, ...asking } = JSON.parse(body)
+      const { status, text } = await caller.send(`/v1${path}`, asking)
+      expect([status, text]).toEqual([200, expect.stringContaining(path === '/videos' ? '"queued"' : 'outputs/0')])
+      if (webhook_url === undefined) continue
+      await caller.json(`/v1/jobs/${JSON.parse(text).id}/cancel`, {})
+    }
   })
 
   it('speaks in a format that the model does not make', async () => {
