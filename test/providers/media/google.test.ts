@@ -93,7 +93,7 @@ describeMedia(
         input: 'The points are set.',
         voice: 'alloy',
         instructions: 'Say it slowly.',
-        response_format: 'pcm',
+        response_format: 'wav',
       },
       sent: {
         path: '/v1beta/models/gemini-2.5-flash-preview-tts:generateContent',
@@ -106,7 +106,7 @@ describeMedia(
         },
       },
       cost_usd: '0.000755000',
-      media_type: 'audio/pcm',
+      media_type: 'audio/wav',
       at_once: true,
     },
   ],
