@@ -128,8 +128,10 @@ describe('with the openai SDK', () => {
 
   it('sends large files through the host’s own store', async () => {
     const noise = { type: 'gaussian' as const, mean: 128, sigma: 60 }
-    const create = { width: 1500, height: 1400, channels: 3 as const, background: 'teal', noise }
-    const image = await toFile(await sharp({ create }).png().toBuffer(), 'noise.png', { type: 'image/png' })
+    const create = { width: 1250, height: 1200, channels: 3 as const, background: 'teal', noise }
+    const image = await toFile(await sharp({ create }).png({ compressionLevel: 0 }).toBuffer(), 'noise.png', {
+      type: 'image/png',
+    })
     await client.images.edit({ model: 'fal:black-forest-labs/flux-kontext-pro', prompt: 'in winter', image })
     expect(json(asked('/storage/upload/initiate'))).toMatchObject({ content_type: 'image/png' })
     const upload = stub.seen.find(({ method }) => method === 'PUT')
