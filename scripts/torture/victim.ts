@@ -1,30 +1,46 @@
-// The router that is tortured: the real process on a data folder of its own, killed without warning and started again.
+// The router that is tortured, or run at scale: the real process on a data folder of its own, killed without warning and started again.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+/** As `npm start` has them. */
+const FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8']
 const START_MS_MAX = 30_000
 
 export const ADMIN_KEY = 'sk-sw-admin-of-the-torture-0000000000000'
 
 export class Victim {
   readonly #data_dir: string
+  readonly #more: Record<string, string>
   #child: ChildProcess | undefined
   /** http://127.0.0.1:port; another one after each start. Empty while it is down. */
   url = ''
 
-  constructor(data_dir: string) {
+  /** `more` of the environment: another store, other providers. */
+  constructor(data_dir: string, more: Record<string, string> = {}) {
     this.#data_dir = data_dir
+    this.#more = more
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
   }
 
   /** Answers how long it took until it was ready. */
   async start(): Promise<number> {
     const began_ms = performance.now()
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN], {
+    const child = spawn(process.execPath, [...FLAGS, MAIN], {
       cwd: this.#data_dir,
       // Nothing of the machine's own reaches it: no provider's key, no database.
-      env: { PATH: process.env.PATH, PORT: '0', DATA_DIR: this.#data_dir, ADMIN_KEY, LOG_LEVEL: 'error' },
+      env: {
+        PATH: process.env.PATH,
+        PORT: '0',
+        DATA_DIR: this.#data_dir,
+        ADMIN_KEY,
+        LOG_LEVEL: 'error',
+        ...this.#more,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child
