@@ -1,7 +1,7 @@
 // Films of Runway, from words or from a first picture.
 import type { Generator, JsonObject, Usage, VideoOutput, VideoRequest } from '../../src/contract.ts'
 import type { TaskServer } from '../../src/protocols/media-tasks/client.ts'
-import { fitRatio, fitSize, refuse } from '../../src/protocols/media-tasks/fit.ts'
+import { fitSize, refuse } from '../../src/protocols/media-tasks/fit.ts'
 import { frameOf, Options, shorterEdge, sizeIn } from './model.ts'
 import { tasks } from './tasks.ts'
 
@@ -68,5 +68,5 @@ function fitFilm(request: VideoRequest, all: [string, ...string[]], model: strin
   if (first === undefined)
     throw refuse('resolution', `${model} makes ${all.join(', ')}, none of which is ${resolution}.`)
   if (aspect_ratio === undefined) return first
-  return fitRatio({ aspect_ratio }, [first, ...rest], model)
+  return fitSize({ aspect_ratio }, [first, ...rest], model)
 }

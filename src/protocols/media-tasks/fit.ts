@@ -9,7 +9,7 @@ const RATIO_TOLERANCE = 0.02
 export const refuse = (param: string, message: string): ProviderError =>
   new ProviderError('invalid_request', message, { param })
 
-/** The one of `ratios` (`16:9` or `1280:720`) that has the shape's ratio; undefined where it says nothing of it. */
+/** The one of `ratios` (`16:9`) that has the shape's ratio; undefined where it says nothing of it. */
 export function fitRatio<Ratio extends string>(
   shape: Shape,
   ratios: readonly [Ratio, ...Ratio[]],
@@ -23,7 +23,7 @@ export function fitRatio<Ratio extends string>(
     throw refuse('aspect_ratio', `'aspect_ratio' is a width and a height, like "16:9".`)
   }
   const nearest = nearestRatio(shape, ratios)
-  if (Math.abs(wanted / (ratioOf(nearest.replace('x', ':')) ?? 1) - 1) <= RATIO_TOLERANCE) return nearest
+  if (Math.abs(wanted / (ratioOf(nearest) ?? 1) - 1) <= RATIO_TOLERANCE) return nearest
   const param = pixels ? 'size' : 'aspect_ratio'
   throw refuse(param, `${model} makes ${ratios.join(', ')}; '${param}' ${size ?? aspect_ratio} is none of these.`)
 }

@@ -41,7 +41,7 @@ describeMedia('runway', vendor, [
   {
     what: 'a film from words',
     path: '/v1/videos',
-    body: { model: 'runway/gen-4.5', prompt: 'a heron', seconds: 5, size: '720x1280', seed: 7 },
+    body: { model: 'runway/gen-4.5', prompt: 'a heron', seconds: 5, aspect_ratio: '9:16', seed: 7 },
     sent: {
       path: '/v1/text_to_video',
       body: { model: 'gen4.5', promptText: 'a heron', ratio: '720:1280', duration: 5, seed: 7 },
