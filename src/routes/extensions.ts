@@ -19,7 +19,7 @@ export function takeExtensions(whole: JsonObject): { body: JsonObject; extension
   const { max_cost_usd, webhook_url, provider: pinned, ...body } = whole
   const refused = NOT_YET.find((name) => body[name] !== undefined)
   if (refused) throw new Failure(400, 'unsupported_parameter', `'${refused}' is not supported yet.`, { param: refused })
-  if (pinned !== undefined) body.model = `${readProvider(pinned)}:${String(body.model)}`
+  if (pinned !== undefined) body.model = `${readProvider(pinned)}:${modelBeside(body.model)}`
   return {
     body,
     extensions: {
@@ -35,6 +35,12 @@ const ADDRESS = 'a string with an address, like "https://example.com/hook"'
 function readText(param: string, value: Json, what: string): string {
   if (typeof value === 'string') return value
   throw new Failure(400, 'invalid_type', `${param} must be ${what}.`, { param })
+}
+
+function modelBeside(model: unknown): string {
+  if (model !== undefined && model !== null) return String(model)
+  const message = "'provider' says who serves the model that the same request names: give a 'model' too."
+  throw new Failure(400, 'missing_required_parameter', message, { param: 'model' })
 }
 
 function readProvider(value: unknown): string {

@@ -143,6 +143,7 @@ describe('a thread', () => {
         [{ prompt: 'x', max_cost_usd: '0.001' }, 400],
         [{ prompt: 'x', image: `data:text/plain,hello` }, 415],
         [{}, 400],
+        [{ prompt: 'x', provider: 'sandbox' }, 400],
       ] as const) {
         await expect(goOn(thread_id, body), JSON.stringify(body)).rejects.toMatchObject({ status })
       }
@@ -151,7 +152,7 @@ describe('a thread', () => {
     const thread = await threadOf(thread_id)
     expect(thread).toMatchObject({ status: 'idle' })
     expect(thread.turns).toHaveLength(1)
-    await goOn(thread_id, { prompt: 'still here' })
+    await goOn(thread_id, { prompt: 'still here', model: 'sandbox/image', provider: 'sandbox' })
   })
 
   it('does not come to be where its first picture fails', async () => {
@@ -164,9 +165,11 @@ describe('a thread', () => {
   it('keeps the turn of a caller who hung up', async () => {
     const { thread_id } = await begin()
     const leaving = new AbortController()
-    setTimeout(() => leaving.abort(), 80)
-    const body = { prompt: 'slow [[delay:300ms]]' } as never
-    await expect(client.post(`/images/threads/${thread_id}`, { body, signal: leaving.signal })).rejects.toThrow()
+    const body = { prompt: 'slow [[delay:1s]]' } as never
+    const turn = expect(client.post(`/images/threads/${thread_id}`, { body, signal: leaving.signal })).rejects.toThrow()
+    await eventually(async () => ((await threadOf(thread_id)).status === 'in_progress' ? true : undefined))
+    leaving.abort()
+    await turn
     await eventually(async () => ((await threadOf(thread_id)).turns.length === 2 ? true : undefined))
   })
 
@@ -220,7 +223,7 @@ describe('the threads of an account', () => {
 
   it('cannot be deleted while a turn is under way', async () => {
     const { thread_id } = await begin()
-    const turn = goOn(thread_id, { prompt: 'slow [[delay:300ms]]' })
+    const turn = goOn(thread_id, { prompt: 'slow [[delay:1s]]' })
     await eventually(async () => ((await threadOf(thread_id)).status === 'in_progress' ? true : undefined))
     await expect(client.delete(`/images/threads/${thread_id}`)).rejects.toMatchObject({ status: 409 })
     await turn

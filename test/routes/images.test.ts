@@ -107,9 +107,14 @@ describe('POST /v1/images/generations', () => {
   it('keeps the pictures of a caller who hung up, and charges them', async () => {
     const aborting = new AbortController()
     const spent = costOf(router, async () => {
-      const answer = client.images.generate({ ...asked, prompt: 'slow [[delay:300ms]]' }, { signal: aborting.signal })
-      setTimeout(() => aborting.abort(), 100)
-      await expect(answer).rejects.toThrow()
+      const slow = { ...asked, prompt: 'slow [[delay:1s]]' }
+      const answer = expect(client.images.generate(slow, { signal: aborting.signal })).rejects.toThrow()
+      await eventually(async () => {
+        const { data } = (await (await get(router, '/jobs?limit=1')).json()) as { data: { status: string }[] }
+        return data[0] && data[0].status !== 'completed' ? true : undefined
+      })
+      aborting.abort()
+      await answer
       const job = await eventually(async () => {
         const { data } = (await (await get(router, '/jobs?limit=1')).json()) as {
           data: { status: string; outputs: { url: string }[] }[]

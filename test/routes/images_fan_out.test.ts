@@ -247,12 +247,12 @@ describe('a router that stops', () => {
 
 describe('a caller who hung up', () => {
   it('finds all the pictures with the job', async () => {
+    const leaving = new AbortController()
     studio.tell(async (_, { n }) => {
-      await new Promise((resolve) => setTimeout(resolve, 250))
+      leaving.abort()
+      await new Promise((resolve) => setTimeout(resolve, 150))
       return made(n)
     })
-    const leaving = new AbortController()
-    setTimeout(() => leaving.abort(), 80)
     const spent = await costOf(studio.router, async () => {
       await expect(client.images.generate({ ...asked, n: 4 }, { signal: leaving.signal })).rejects.toThrow()
       const job = await eventually(async () => {

@@ -112,14 +112,14 @@ describe('an answer in JSON', () => {
   })
 
   it('is stored for a caller who hung up, and charged', async () => {
+    const aborting = new AbortController()
     stub.answer = async (response) => {
       response.writeHead(200, { 'content-type': 'application/json' })
       response.write('{"data":')
-      await new Promise((resolve) => setTimeout(resolve, 250))
+      aborting.abort()
+      await new Promise((resolve) => setTimeout(resolve, 150))
       response.end(`[{"b64_json":"${png}"}],"usage":${JSON.stringify(usage)}}`)
     }
-    const aborting = new AbortController()
-    setTimeout(() => aborting.abort(), 100)
     const spent = await costOf(router, async () => {
       await expect(client.images.generate(asked, { signal: aborting.signal })).rejects.toThrow()
       const url = await eventually(async () => {
