@@ -88,12 +88,13 @@ export async function beginTurn(services: Services, caller: Caller, id: string, 
   return { thread: taken, job_id: pending.job_id }
 }
 
+/** No time to come back is named: SDKs would repeat the turn by themselves, on a picture that nobody has seen. */
 const busy = () =>
   new Failure(
     409,
     'thread_busy',
     'A turn of this thread is still under way. Wait until its status is idle, then continue it.',
-    { param: 'id', retry_after_ms: 1000 },
+    { param: 'id' },
   )
 
 const notFound = (id: string) =>

@@ -129,6 +129,7 @@ describe('a thread', () => {
     )
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 409])
     const refused = answers.find(({ status }) => status === 409)
+    expect(refused?.headers.get('x-should-retry')).toBe('false')
     expect(refused && (await errorOf(refused))).toMatchObject({ code: 'thread_busy' })
     expect((await threadOf(thread_id)).turns).toHaveLength(2)
   })
