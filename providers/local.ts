@@ -16,7 +16,8 @@ export default defineProvider({
         base_url,
         api_key,
         fetch,
-        quirks: { output_limit_field: 'max_tokens', top_k: true },
+        // A server within the operator's network fetches nothing that a caller names.
+        quirks: { output_limit_field: 'max_tokens', top_k: true, data_only: true },
       },
       ['chat', 'image', 'speech', 'transcription', 'embedding'],
     ),

@@ -10,8 +10,9 @@ export default defineProvider({
   docs: 'https://docs.ollama.com/api/openai-compatibility',
   settings: z.object({ base_url: z.url(), api_key: z.string().optional() }),
   connect: ({ base_url, api_key }, { fetch }) =>
-    openaiCompatible({ provider: 'Ollama', base_url, api_key, fetch, quirks: { output_limit_field: 'max_tokens' } }, [
-      'chat',
-      'embedding',
-    ]),
+    openaiCompatible(
+      // Pictures in base64 alone (its page on OpenAI's format, 2026-11).
+      { provider: 'Ollama', base_url, api_key, fetch, quirks: { output_limit_field: 'max_tokens', data_only: true } },
+      ['chat', 'embedding'],
+    ),
 })

@@ -243,6 +243,11 @@ export interface ChatConnection {
   stream(request: ChatRequest, call: Call): AsyncIterable<ChatEvent>
   /** Counts the input tokens of a body in the connection's own format, where the provider counts them for nothing. */
   count_input?(body: JsonObject, call: Call): Promise<number>
+  /**
+   * Whether the provider itself fetches the file at this address; other files are handed over as bytes. Without it the
+   * provider fetches them all.
+   */
+  fetches?(url: string): boolean
   /** False for what the provider does over another of its protocols only; without it a connection serves every model. */
   serves?(upstream: string, request: { tools: boolean }): boolean
   /** The field of a forwarded body that limits this model's output, where the protocol has more than one name for it. */

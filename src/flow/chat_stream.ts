@@ -8,9 +8,11 @@ import {
   ProviderError,
   type Usage,
 } from '../contract.ts'
+import { addressOf } from '../protocols/address.ts'
 import type { AnswerEnd, ChatFront, PassThrough, StreamEncoder, StreamTap } from '../protocols/front.ts'
 import { readBody } from '../protocols/transport.ts'
 import type { AdmittedOffer, ServingOffer } from './admit.ts'
+import { inlineFiles, loadThroughGuard } from './inline_files.ts'
 
 /** The largest whole answer that is read. */
 const ANSWER_BYTES_MAX = 64 * 2 ** 20
@@ -78,7 +80,8 @@ export async function openAnswer(
   const connection = connectionFor(offer, chat)
   const passage = passageOf(connection, front)
   if (!passage) {
-    const collected = await front.collect(connection.stream(canonical(chat), call), head(offer, call), chat.body)
+    const request = await canonical(connection, chat, call)
+    const collected = await front.collect(connection.stream(request, call), head(offer, call), chat.body)
     if (!collected.end.complete) throw brokenOff()
     return collected
   }
@@ -127,16 +130,24 @@ async function* resume(
   }
 }
 
-function forward(
+async function forward(
   connection: ChatConnection,
   passage: Passage,
-  { body, headers, output_limit }: OfferedChat,
+  { front, body, headers, output_limit }: OfferedChat,
   call: Call,
 ) {
   const { upstream } = call
+  const { fetches } = connection
   const limit_field = connection.output_limit_field?.(upstream)
-  const sent = passage.toProvider(body, { upstream, output_limit, limit_field })
+  const told = fetches && front.withFiles ? await front.withFiles(body, dataUrls(fetches, call.signal)) : body
+  const sent = passage.toProvider(told, { upstream, output_limit, limit_field })
   return passage.forward(sent, headers ? { ...call, headers } : call)
+}
+
+/** A picture that the provider fetches itself is none of ours. */
+function dataUrls(fetches: NonNullable<ChatConnection['fetches']>, signal: AbortSignal) {
+  const load = loadThroughGuard(signal)
+  return async (url: string) => (fetches(url) ? undefined : addressOf(await load(url, ['image'], 'messages')))
 }
 
 async function forwardedStream(
@@ -166,7 +177,7 @@ function encodedStream(connection: ChatConnection, offer: ServingOffer, chat: Of
   const encoder = chat.front.encoder(chat.body, head(offer, call))
   const end: AnswerEnd = { complete: false, has_output: false, output_bytes: 0 }
   async function* chunks() {
-    for await (const event of connection.stream(canonical(chat), call)) {
+    for await (const event of connection.stream(await canonical(connection, chat, call), call)) {
       if (event.type === 'usage') end.usage = event.usage
       if (event.type === 'finish') end.complete = true
       // An encoder may keep pieces back until they are whole, as Gemini's does with tool calls: they count all the same.
@@ -192,10 +203,10 @@ const further = (stream: StreamTap | StreamEncoder): Pick<ChatStream, 'answer' |
 })
 
 /** The output limit that was held for goes with the request, whether the caller set it or not. */
-const canonical = ({ front, body, output_limit }: OfferedChat) => ({
-  ...front.toCanonical(body),
-  max_output_tokens: output_limit,
-})
+async function canonical({ fetches }: ChatConnection, { front, body, output_limit }: OfferedChat, { signal }: Call) {
+  const request = { ...front.toCanonical(body), max_output_tokens: output_limit }
+  return fetches ? inlineFiles(request, fetches, loadThroughGuard(signal)) : request
+}
 
 /** How much of an answer an event brings; what is not text counts as its smallest sign. */
 function outputBytes(event: ChatEvent): number {

@@ -92,6 +92,8 @@ export interface ChatFront extends Partial<PassThrough> {
   facts(body: JsonObject): ChatFacts
   /** The request in canonical form. Throws WireError, also for what cannot be said in another protocol. */
   toCanonical(body: JsonObject): ChatRequest
+  /** A body with its files as data, where `load` gives a data URL for an address. */
+  withFiles?(body: JsonObject, load: (url: string) => Promise<string | undefined>): Promise<JsonObject>
   /** A body without what `toCanonical` leaves out, which the caller pays nothing for then. */
   translatable?(body: JsonObject): JsonObject
   /**

@@ -144,8 +144,20 @@ async function replayOther(
   return verdictOn(saysOther(said, got, format, own) ?? chargesOther(said, got, answer.text, own) ?? sent)
 }
 
-const canonicalOf = ({ protocol, request, upstream }: Case, said: Said | undefined): ChatRequest =>
-  request ? readRequest(protocol, request, upstream) : inventRequest(said)
+function canonicalOf({ protocol, request, upstream }: Case, said: Said | undefined): ChatRequest {
+  if (!request) return inventRequest(said)
+  const read = readRequest(protocol, request, upstream)
+  return protocol === 'gemini' ? { ...read, messages: atGoogle(read.messages) as ChatRequest['messages'] } : read
+}
+
+/** Files of the web are brought here for Google's models; here they stand where Google fetches them itself. */
+function atGoogle(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(atGoogle)
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
+  if ('url' in value && 'type' in value && value.type === 'url')
+    return { ...value, url: String(value.url).replace(/^https?:\/\/[^/]*/, 'https://storage.googleapis.com') }
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, atGoogle(each)]))
+}
 
 /** Google's front takes two spellings at its door; its canonical form is made of the first. */
 const readRequest = (protocol: Protocol, body: JsonObject, model: string): ChatRequest =>

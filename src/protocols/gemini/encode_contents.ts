@@ -125,7 +125,7 @@ function parseObject(text: string): JsonObject | undefined {
   }
 }
 
-/** Addresses on the web are fetched by Google itself (its guide on files, 2026). */
+/** Addresses are Google's own and YouTube's here: other files have been brought as bytes. */
 function encodeMedia(asset: Asset | FileReference, usual: string): JsonObject {
   if (asset.type === 'bytes') return { inlineData: { mimeType: asset.media_type, data: base64Of(asset.data) } }
   if (asset.type === 'url')

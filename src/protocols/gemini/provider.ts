@@ -8,6 +8,8 @@ import { type GeminiServer, methodCaller } from './server.ts'
 
 /** Without `alt=sse` Google answers one JSON array. */
 const STREAM = 'streamGenerateContent?alt=sse'
+/** What Google keeps itself, and its films; files elsewhere it fetches for some models and not for others (2026-11). */
+const GOOGLES_OWN = /^(?:gs:|https:\/\/(?:[\w-]+\.googleapis\.com|(?:www\.|m\.)?youtube\.com|youtu\.be)\/)/
 const COUNT_BYTES_MAX = 1024 * 1024
 
 export function geminiGenerateContent(server: GeminiServer): ChatConnection {
@@ -15,6 +17,7 @@ export function geminiGenerateContent(server: GeminiServer): ChatConnection {
   const { provider } = server
   return {
     protocol: 'gemini',
+    fetches: (url) => GOOGLES_OWN.test(url),
     forward: ({ model: _, stream, ...body }, call) => send(body, call, stream === true ? STREAM : 'generateContent'),
     async *stream(request, call) {
       const body = encodeRequest(request, call.upstream)

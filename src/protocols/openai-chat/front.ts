@@ -1,6 +1,7 @@
 // OpenAI's chat completions as callers speak them.
-import { type JsonObject, ProviderError } from '../../contract.ts'
+import { type Json, type JsonObject, ProviderError } from '../../contract.ts'
 import type { AnswerHead, ChatFront } from '../front.ts'
+import { record } from '../lenient.ts'
 import { collect, encodeAnswer, errorChunk, readAnswer, readStream } from './answer.ts'
 import { ChunkEncoder } from './chunks.ts'
 import { inputUpperBound } from './estimate.ts'
@@ -28,6 +29,26 @@ function withoutForeign(body: JsonObject): JsonObject {
   return messages === undefined || messages === body.messages ? body : { ...body, messages }
 }
 
+/** Pictures are all that this format has by address. */
+async function withFiles(body: JsonObject, load: (url: string) => Promise<string | undefined>): Promise<JsonObject> {
+  if (!Array.isArray(body.messages)) return body
+  const messages = await Promise.all(
+    body.messages.map(async (message) => {
+      const { content, ...rest } = record(message) as JsonObject
+      if (!Array.isArray(content)) return message
+      return { ...rest, content: await Promise.all(content.map((part) => withData(part, load))) }
+    }),
+  )
+  return { ...body, messages }
+}
+
+async function withData(part: Json, load: (url: string) => Promise<string | undefined>): Promise<Json> {
+  const { url, ...rest } = record(record(part).image_url) as JsonObject
+  if (typeof url !== 'string' || !/^https?:/i.test(url)) return part
+  const data = await load(url)
+  return data === undefined ? part : { ...(part as JsonObject), image_url: { ...rest, url: data } }
+}
+
 export const openaiChatFront: ChatFront = {
   protocol: 'openai-chat',
 
@@ -46,6 +67,7 @@ export const openaiChatFront: ChatFront = {
   inputUpperBound,
 
   withoutForeign,
+  withFiles,
 
   toProvider(body, { upstream, output_limit, limit_field = 'max_tokens' }) {
     const sent: JsonObject = { ...withoutForeign(body), model: upstream }

@@ -15,6 +15,8 @@ export interface ChatQuirks {
   reasoning_content?: true
   /** True: the server knows `top_k`. */
   top_k?: true
+  /** True: the server takes files as data alone, or must not be let into a network by a caller's addresses. */
+  data_only?: true
   /** Upstream names of models that the server serves over another protocol only: wholly, or when there are tools. */
   elsewhere?: { always?: RegExp; with_tools?: RegExp }
 }
@@ -63,6 +65,7 @@ export function openaiChat(server: ChatServer): ChatConnection {
   return {
     protocol: 'openai-chat',
     output_limit_field: limitField,
+    ...(quirks.data_only && { fetches: () => false }),
     serves: (upstream, { tools }) =>
       !(quirks.elsewhere?.always?.test(upstream) || (tools && quirks.elsewhere?.with_tools?.test(upstream))),
     forward: (body, call) => send(adapt(body, limitField(call.upstream), quirks), call),
