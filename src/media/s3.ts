@@ -4,7 +4,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { FileTooLarge } from './media_error.ts'
 import { readS3Address, type S3Credentials } from './s3_address.ts'
-import { S3Client, xmlText, xmlTexts } from './s3_client.ts'
+import { S3Client, S3Refusal, xmlText, xmlTexts } from './s3_client.ts'
 import { StorageError } from './storage_error.ts'
 import { checkKey, checkPrefix } from './storage_key.ts'
 import type { Storage } from './store.ts'
@@ -197,10 +197,22 @@ class Upload {
     const body = Buffer.from(`<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`)
     const query = { uploadId: this.#id ?? '' }
     const headers = { 'content-type': 'application/xml' }
-    const xml = await this.#client.text({ method: 'POST', key: this.#key, query, headers, body })
+    const xml = await this.#client
+      .text({ method: 'POST', key: this.#key, query, headers, body })
+      .catch((error: unknown) => this.#requireCompleted(error))
     // This one answer may be a 200 that says that it failed.
     if (/<Error>/.test(xml))
       throw new StorageError(`The S3 server could not put an upload together (${xmlText(xml, 'Code') ?? 'no code'}).`)
+  }
+
+  /** Where the answer to the first try was lost, the second one finds no such upload: then the file tells. */
+  async #requireCompleted(error: unknown): Promise<string> {
+    if (!(error instanceof S3Refusal) || error.code !== 'NoSuchUpload') throw error
+    const request = { method: 'GET' as const, key: this.#key, headers: { range: 'bytes=0-0' }, accept: [404] }
+    const { headers, body } = await this.#client.send(request)
+    await body.dump()
+    if (!String(headers['content-range'] ?? '').endsWith(`/${this.bytes}`)) throw error
+    return ''
   }
 
   #takeWaiting(): Uint8Array {
