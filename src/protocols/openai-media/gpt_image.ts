@@ -3,7 +3,7 @@
 // Rules: comments of openai 7.55.0 (2026-11-10) and developers.openai.com/api/docs/models (2026-11-21).
 import { type ImageGenerator, type ImageRequest, type JsonObject, ProviderError } from '../../contract.ts'
 import { fitSize } from '../media-tasks/fit.ts'
-import { pixelsOf, ratioOf, sizeOf } from '../shape.ts'
+import { type Pixels, pixelsOf, ratioOf, sizeOf } from '../shape.ts'
 
 /** gpt-image-2 and later take any size within these. */
 const EDGE_STEP = 16
@@ -21,21 +21,18 @@ const isOwn = (upstream: string) => /^(?:gpt-image-|chatgpt-image-)/.test(upstre
 
 /** The same generator, knowing OpenAI's own models; every other upstream passes through it unchanged. */
 export function gptImage(generator: ImageGenerator): ImageGenerator {
+  const { start, forward, estimate, takes = [] } = generator
   return {
     ...generator,
-    takes: [...(generator.takes ?? []), 'aspect_ratio', 'resolution'],
-    start: (request, call) => generator.start(ownTerms(request, call.upstream, call.options), call),
-    ...(generator.forward && {
-      forward: (request, call) =>
-        (generator.forward as NonNullable<ImageGenerator['forward']>)(
-          ownTerms(request, call.upstream, call.options),
-          call,
-        ),
+    takes: [...takes, 'aspect_ratio', 'resolution'],
+    start: (request, call) => start(ownTerms(request, call.upstream, call.options), call),
+    ...(forward && {
+      forward: (request, call) => forward(ownTerms(request, call.upstream, call.options), call),
     }),
-    ...(generator.estimate && {
+    ...(estimate && {
       estimate: (request, upstream, options) => {
         const own = ownTerms(request, upstream, options)
-        const usage = (generator.estimate as NonNullable<ImageGenerator['estimate']>)(own, upstream, options)
+        const usage = estimate(own, upstream, options)
         return { ...usage, attributes: { ...(own.size !== undefined && { size: own.size }), ...usage.attributes } }
       },
     }),
@@ -78,17 +75,16 @@ function checkFreeSize({ size, model }: ImageRequest): void {
   if (size === undefined || size === 'auto') return
   const pixels = pixelsOf(size)
   if (!pixels) throw refusal('size', `'size' is a width and a height, like "1536x864", or "auto".`)
-  const { width, height } = pixels
-  const long = Math.max(width, height)
-  const wrong =
-    width % EDGE_STEP || height % EDGE_STEP
-      ? `multiples of ${EDGE_STEP}`
-      : long > RATIO_MAX * Math.min(width, height)
-        ? `at most ${RATIO_MAX} times as long as wide`
-        : long > EDGE_MAX || width * height > PIXELS_MAX
-          ? `at most ${EDGE_MAX} long and ${PIXELS_MAX} pixels in all`
-          : undefined
+  const wrong = wrongWith(pixels)
   if (wrong) throw refusal('size', `${model} makes pictures with edges that are ${wrong}; this is ${size}.`)
+}
+
+function wrongWith({ width, height }: Pixels): string | undefined {
+  const long = Math.max(width, height)
+  if (width % EDGE_STEP || height % EDGE_STEP) return `multiples of ${EDGE_STEP}`
+  if (long > RATIO_MAX * Math.min(width, height)) return `at most ${RATIO_MAX} times as long as wide`
+  if (long > EDGE_MAX || width * height > PIXELS_MAX) return `at most ${EDGE_MAX} long, ${PIXELS_MAX} pixels in all`
+  return undefined
 }
 
 function checkLook(request: ImageRequest, upstream: string): void {
