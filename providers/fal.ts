@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { defineProvider } from '../src/contract.ts'
 import { falQueue } from '../src/protocols/fal/queue.ts'
 import { mappedGenerators } from '../src/protocols/input-map/generator.ts'
-import { mapOptions } from '../src/protocols/input-map/schema.ts'
+import { mapOptions } from '../src/protocols/input-map/options.ts'
 
 export default defineProvider({
   contract: 1,

@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { defineProvider } from '../src/contract.ts'
 import { mappedGenerators } from '../src/protocols/input-map/generator.ts'
-import { mapOptions } from '../src/protocols/input-map/schema.ts'
+import { mapOptions } from '../src/protocols/input-map/options.ts'
 import { replicateQueue } from '../src/protocols/replicate/predictions.ts'
 import { isWebhookSecret } from '../src/protocols/standard_webhooks.ts'
 

@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest'
 import type { JsonObject, PricedEntry, ProviderError } from '../../../src/contract.ts'
 import { applyMap, fillInput } from '../../../src/protocols/input-map/apply.ts'
 import type { MappedOperation } from '../../../src/protocols/input-map/fields.ts'
+import { mapOptions } from '../../../src/protocols/input-map/options.ts'
 import { readAll, write } from '../../../src/protocols/input-map/path.ts'
 import { readOutput } from '../../../src/protocols/input-map/read.ts'
-import { type ModelMap, mapOptions } from '../../../src/protocols/input-map/schema.ts'
+import type { ModelMap } from '../../../src/protocols/input-map/schema.ts'
 
 function mapOf(operation: MappedOperation, options: object, entry: Partial<PricedEntry> = {}): ModelMap {
   const schema = mapOptions({ upstream: 'model-1', operation: [operation], limits: {}, meters: [], ...entry })
