@@ -22,7 +22,10 @@ const State = z.object({ id: z.string(), status: z.string(), percent: z.number()
 const Ref = z.object({ id: z.string(), seconds: z.number() })
 const BODY_BYTES_MAX = 65_536
 
-export const vendorProvider = (vendor: Vendor) =>
+/** What its adapter must know of a vendor. */
+export type FilmVendor = Pick<Vendor, 'id' | 'polls_per_second' | 'lost_answer'>
+
+export const vendorProvider = (vendor: FilmVendor) =>
   defineProvider({
     contract: 1,
     name: vendor.id,
@@ -32,7 +35,7 @@ export const vendorProvider = (vendor: Vendor) =>
     connect: ({ base_url }, { fetch }) => ({ video: films(vendor, base_url, fetch) }),
   })
 
-function films(vendor: Vendor, base_url: string, fetch: ProviderFetch): Generator<VideoRequest, VideoOutput> {
+function films(vendor: FilmVendor, base_url: string, fetch: ProviderFetch): Generator<VideoRequest, VideoOutput> {
   async function ask(
     call: Call,
     method: 'GET' | 'POST' | 'DELETE',

@@ -2,17 +2,10 @@
 // Says `{"ports": …}` on its standard output; answers a message 'report' over IPC with what it has seen.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { FILM } from './film.ts'
 import { type FilmReport, VENDORS, type Vendor, type VendorReport } from './vendors.ts'
 
 const divisor = Number(process.argv[2] ?? 1)
-
-/** An MP4 by its first box, and otherwise nothing: what is measured is not the films. */
-const FILM = Buffer.alloc(16_384)
-FILM.writeUInt32BE(24, 0)
-FILM.write('ftypisom', 4, 'latin1')
-FILM.write('isomiso2', 16, 'latin1')
-FILM.writeUInt32BE(FILM.length - 24, 24)
-FILM.write('free', 28, 'latin1')
 
 /** So many in a second, and no more than that at once. */
 class Bucket {

@@ -1,12 +1,12 @@
 // What the scale run is played on: vendors, one store alone, and routers, each a process of its own in a temp folder.
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Victim } from '../torture/victim.ts'
-import { SECONDS } from './adapter.ts'
+import { writeVendor } from './files.ts'
 import { VENDORS, type VendorReport } from './vendors.ts'
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url))
@@ -26,10 +26,7 @@ export class ScaleSite {
     const [{ ports }] = (await once(vendors, 'message')) as [{ ports: Record<string, number> }]
     const [providers, pricing] = [join(this.folder, 'providers'), join(this.folder, 'pricing')]
     for (const folder of [providers, pricing]) mkdirSync(folder)
-    for (const { id, usd_per_second } of VENDORS) {
-      writeFileSync(join(providers, `${id}.ts`), adapter(id))
-      writeFileSync(join(pricing, `${id}.toml`), prices(id, usd_per_second))
-    }
+    for (const vendor of VENDORS) writeVendor(vendor, providers, pricing)
     this.uri = await this.#startStore()
     const addresses = Object.entries(ports).map(([id, port]) => [
       `${id.toUpperCase()}_BASE_URL`,
@@ -80,21 +77,3 @@ export class ScaleSite {
     for (const child of [this.#store, this.#vendors]) child?.kill('SIGKILL')
   }
 }
-
-const adapter = (id: string): string => `
-import { vendorProvider } from ${JSON.stringify(here('./adapter.ts'))}
-import { VENDORS } from ${JSON.stringify(here('./vendors.ts'))}
-export default vendorProvider(VENDORS.find((vendor) => vendor.id === ${JSON.stringify(id)}))
-`
-
-const prices = (id: string, usd: string): string => `
-source = "https://example.com"
-checked = ${new Date().toISOString().slice(0, 10)}
-[models."${id}/film"]
-upstream = "film"
-operation = "video"
-limits = { seconds = [${SECONDS}] }
-[[models."${id}/film".prices]]
-from = 2026-01-01
-rates = [{ meter = "video_seconds", usd = "${usd}", per = 1 }]
-`

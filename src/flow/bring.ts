@@ -1,7 +1,8 @@
 // Bringing the files of finished work here. What the provider made is not lost by one answer of a file server: it is
 // asked for again and again for a quarter of an hour, at a fresh address where the provider gives one, and only then given up.
-import { type Json, type Progress, ProviderError, type VideoOutput } from '../contract.ts'
+import type { Json, Progress, VideoOutput } from '../contract.ts'
 import { StorageError } from '../media/storage_error.ts'
+import { Failure } from './failure.ts'
 import { finishGeneration } from './generate.ts'
 import type { GeneratorOperation, OutputOf } from './generators.ts'
 import { FETCH_MS, handBack, providerOf } from './hand_back.ts'
@@ -58,8 +59,9 @@ export async function bringLater(services: Services, work: Work): Promise<void> 
 }
 
 const neverCame = () =>
-  new ProviderError(
-    'bad_response',
+  new Failure(
+    502,
+    'provider_error',
     `The provider finished the work, but its file could not be downloaded within ${FETCH_MS / 60_000} minutes. Nothing was charged; send the request again.`,
   )
 

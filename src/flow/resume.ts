@@ -2,14 +2,16 @@
 // or for certain knows nothing of it. Where it cannot be known, the credit is given back and the job says why.
 import { type Progress, ProviderError } from '../contract.ts'
 import { beginAttempt, callFor, endAttempt } from './attempts.ts'
+import { Failure } from './failure.ts'
 import { type GeneratorOperation, generatorOf, type OutputOf } from './generators.ts'
 import type { Services } from './services.ts'
 import { servingOffer } from './upstream.ts'
 import type { Work } from './work.ts'
 
 export const interrupted = () =>
-  new ProviderError(
-    'unavailable',
+  new Failure(
+    502,
+    'provider_error',
     'The router was interrupted while the work was submitted, and cannot know whether it was. Nothing was charged; send the request again.',
   )
 
