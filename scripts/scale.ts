@@ -2,6 +2,7 @@
 // of their own; routers as processes on one store, each killed without warning and started again meanwhile. Prints how
 // late the routers saw what was done, how often they asked, and how much memory they took. Exit code 1 with the list of
 // what is wrong. A `divisor` makes the vendors that much faster. It calls nobody but its own processes.
+import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectStore } from '../src/store/connect.ts'
 import { submitFilms } from './scale/load.ts'
@@ -34,8 +35,11 @@ const store = await connectStore(site.uri)
 const faults: string[] = []
 
 const memory = new Map<string, number[]>()
+const processor_s = new Map<string, number>()
+const loads: number[] = []
 const lives = site.routers.map(() => 1)
 const sampling = setInterval(() => {
+  loads.push(loadavg()[0] ?? 0)
   for (const [index, router] of site.routers.entries()) void sample(index, router).catch(() => undefined)
 }, SAMPLE_MS)
 
@@ -44,6 +48,7 @@ async function sample(index: number, router: Victim): Promise<void> {
   const name = `router ${'AB'[index] ?? index}, life ${lives[index]}`
   const text = await (await new Api(router, ADMIN_KEY).fetch('/metrics')).text()
   const bytes = Number(/^process_resident_memory_bytes (\d+)/m.exec(text)?.[1])
+  processor_s.set(name, Number(/^process_cpu_seconds_total ([\d.]+)/m.exec(text)?.[1]))
   if (bytes > 0) memory.set(name, [...(memory.get(name) ?? []), bytes / 2 ** 20])
 }
 
@@ -156,11 +161,16 @@ function print(reports: VendorReport[]): void {
     )
     if (refused_polls > 0) faults.push(`${id} refused ${refused_polls} polls`)
   }
-  say('\nresident memory          first    least     most     last   (MB)')
+  say('\nresident memory          first    least     most     last   (MB)   processor')
   for (const [name, samples] of memory) {
     const cells = [samples[0] ?? 0, Math.min(...samples), Math.max(...samples), samples.at(-1) ?? 0]
-    say(`${name.padEnd(20)}${cells.map((mb) => mb.toFixed(0).padStart(9)).join('')}`)
+    const processor = seconds((processor_s.get(name) ?? 0) * 1000)
+    say(`${name.padEnd(20)}${cells.map((mb) => mb.toFixed(0).padStart(9)).join('')}${processor.padStart(19)}`)
   }
+  const busy = loads.reduce((sum, load) => sum + load, 0) / Math.max(1, loads.length)
+  say(
+    `\nload of the machine ${busy.toFixed(1)} on average, on ${availableParallelism()} processors, others' work included`,
+  )
   say('\noutcomes')
   for (const [outcome, count] of [...found.outcomes].sort(([, a], [, b]) => b - a))
     say(`${String(count).padStart(7)}  ${outcome}`)

@@ -35,6 +35,7 @@ export class Metrics {
 
   /** The text format of Prometheus, version 0.0.4. */
   text(): string {
+    const cpu = process.cpuUsage()
     return [
       '# HELP switchyard_requests_total Requests answered, by HTTP status.',
       '# TYPE switchyard_requests_total counter',
@@ -54,6 +55,9 @@ export class Metrics {
       '# HELP switchyard_uptime_seconds Seconds since this router started.',
       '# TYPE switchyard_uptime_seconds gauge',
       `switchyard_uptime_seconds ${((performance.now() - this.#started_ms) / 1000).toFixed(0)}`,
+      '# HELP process_cpu_seconds_total Processor time that this router has taken.',
+      '# TYPE process_cpu_seconds_total counter',
+      `process_cpu_seconds_total ${((cpu.user + cpu.system) / 1e6).toFixed(2)}`,
       '# HELP process_resident_memory_bytes Resident memory of this router.',
       '# TYPE process_resident_memory_bytes gauge',
       `process_resident_memory_bytes ${process.memoryUsage.rss()}`,
