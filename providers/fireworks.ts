@@ -13,7 +13,13 @@ export default defineProvider({
   }),
   connect: ({ api_key, base_url }, { fetch }) =>
     openaiCompatible(
-      { provider: 'Fireworks AI', base_url, api_key, fetch, quirks: { output_limit_field: 'max_tokens', top_k: true } },
+      {
+        provider: 'Fireworks AI',
+        base_url,
+        api_key,
+        fetch,
+        quirks: { output_limit_field: 'max_tokens', top_k: true, completions: true },
+      },
       ['chat', 'embedding'],
     ),
 })

@@ -17,7 +17,7 @@ export default defineProvider({
         api_key,
         fetch,
         // A server within the operator's network fetches nothing that a caller names.
-        quirks: { output_limit_field: 'max_tokens', top_k: true, data_only: true },
+        quirks: { output_limit_field: 'max_tokens', top_k: true, data_only: true, completions: true },
       },
       ['chat', 'image', 'speech', 'transcription', 'embedding'],
     ),

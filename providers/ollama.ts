@@ -12,7 +12,13 @@ export default defineProvider({
   connect: ({ base_url, api_key }, { fetch }) =>
     openaiCompatible(
       // Pictures in base64 alone (its page on OpenAI's format, 2026-11).
-      { provider: 'Ollama', base_url, api_key, fetch, quirks: { output_limit_field: 'max_tokens', data_only: true } },
+      {
+        provider: 'Ollama',
+        base_url,
+        api_key,
+        fetch,
+        quirks: { output_limit_field: 'max_tokens', data_only: true, completions: true },
+      },
       ['chat', 'embedding'],
     ),
 })

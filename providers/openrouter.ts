@@ -10,7 +10,13 @@ export default defineProvider({
   settings: z.object({ api_key: z.string().min(1), base_url: z.url().default('https://openrouter.ai/api/v1') }),
   connect: ({ api_key, base_url }, { fetch }) =>
     openaiCompatible(
-      { provider: 'OpenRouter', base_url, api_key, fetch, quirks: { output_limit_field: 'max_tokens', top_k: true } },
+      {
+        provider: 'OpenRouter',
+        base_url,
+        api_key,
+        fetch,
+        quirks: { output_limit_field: 'max_tokens', top_k: true, completions: true },
+      },
       ['chat', 'embedding'],
     ),
 })

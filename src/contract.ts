@@ -238,7 +238,8 @@ export interface WireAnswer {
  * `forward` answers only with a 2xx status. A provider of no protocol (the sandbox) has `stream` alone.
  */
 export interface ChatConnection {
-  protocol?: Protocol
+  /** Legacy completions pass through and are nothing else: other callers of such a connection have its `stream`. */
+  protocol?: Protocol | 'openai-completions'
   forward?(body: JsonObject, call: Call): Promise<WireAnswer>
   stream(request: ChatRequest, call: Call): AsyncIterable<ChatEvent>
   /** Counts the input tokens of a body in the connection's own format, where the provider counts them for nothing. */

