@@ -3,6 +3,7 @@
 import { pino } from 'pino'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { greeting } from './greeting.ts'
+import { makeLog } from './http/log.ts'
 import { RegistryFaults } from './registry.ts'
 import { type Router, startRouter } from './start.ts'
 import { DataFolderInUse, DataFolderUnusable } from './store/embedded/start.ts'
@@ -44,10 +45,6 @@ const LOG_BYTES = 8192
 const LOG_MS = 200
 const destination = pino.destination({ sync: false, minLength: LOG_BYTES, periodicFlush: LOG_MS })
 
-function logger({ log_level }: Config) {
-  return pino({ level: log_level, redact: ['*.authorization', '*.api_key', '*.key', '*.secret'] }, destination)
-}
-
 /** The last lines are the ones that tell why. */
 function exit(code: number): never {
   destination.flushSync()
@@ -55,20 +52,17 @@ function exit(code: number): never {
 }
 
 const config = configuration()
-const log = logger(config)
+const log = makeLog(config.log_level, destination)
 
 process.on('unhandledRejection', (error) => {
-  log.fatal(
-    { error: String(error), stack: (error as Error)?.stack },
-    'An error was not handled; the router stops, and recovery takes over what it did.',
-  )
+  log.fatal({ error }, 'An error was not handled; the router stops, and recovery takes over what it did.')
   exit(1)
 })
 
 let router: Router
 try {
   router = await startRouter(config, log, (error) => {
-    log.fatal({ error: error.message }, 'The embedded store has died; the router stops with it.')
+    log.fatal({ error }, 'The embedded store has died; the router stops with it.')
     exit(1)
   })
 } catch (error) {

@@ -252,6 +252,13 @@ describe('settings', () => {
     ])
   })
 
+  it('are a fault with a line break in them, which would come out in the error of a header', async () => {
+    const environment = { ACME_TWO_API_KEY: 'sk-secret\r\nhost: evil', ACME_TWO_BASE_URL: 'https://acme.example' }
+    expect(await faultsOf(withSettings(), environment)).toEqual([
+      'environment ACME_TWO_API_KEY: has a line break or another control character in it; set it again, on one line',
+    ])
+  })
+
   it('leave the sandbox off when that is wanted', async () => {
     const site = siteWith({ 'providers/sandbox.ts': adapter(), 'pricing/sandbox.toml': prices(chat('sandbox/chat')) })
     const { providers, offers } = await buildRegistry({ ...optionsOf(site), sandbox: false })

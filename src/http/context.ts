@@ -99,7 +99,7 @@ function writeLine(context: Context) {
     provider,
     cost_usd,
     error_code,
-    ...(error !== undefined && { error: describeError(error) }),
+    ...(error !== undefined && { error }),
   }
   if (status >= 500) log.error(line, 'request')
   else log.info(line, 'request')
@@ -112,23 +112,4 @@ const statusOf = ({ res: response }: Context): number => (response.headersSent ?
 function routeOf(context: Context): string {
   const { _matchedRoute: route } = context as Partial<RouteContext>
   return route === undefined ? 'unknown' : String(route)
-}
-
-interface ErrorDescription {
-  name: string
-  message: string
-  stack?: string
-  cause?: ErrorDescription
-}
-
-/** Name, message, stack and causes alone: other properties of errors carry requests, headers and documents. */
-export function describeError(error: unknown, depth = 0): ErrorDescription {
-  if (!(error instanceof Error)) return { name: typeof error, message: 'Something that is no Error was thrown.' }
-  const { name, message, stack, cause } = error
-  return {
-    name,
-    message,
-    ...(stack !== undefined && { stack }),
-    ...(cause !== undefined && depth < 4 && { cause: describeError(cause, depth + 1) }),
-  }
 }

@@ -18,9 +18,13 @@ const SECRETS: [RegExp, string][] = [
 
 /** The text without keys, addresses and account ids, at most 1,000 characters. */
 export function scrub(text: string): string {
-  let clean = text.slice(0, MAX_MESSAGE * 4)
-  for (const [pattern, instead] of SECRETS) clean = clean.replace(pattern, instead)
+  const clean = withoutSecrets(text.slice(0, MAX_MESSAGE * 4))
   return clean.length > MAX_MESSAGE ? `${clean.slice(0, MAX_MESSAGE)}…` : clean
+}
+
+/** For our log: whatever looks like a key, an address or an account of ours at a provider is replaced. */
+export function withoutSecrets(text: string): string {
+  return SECRETS.reduce((clean, [pattern, instead]) => clean.replace(pattern, instead), text)
 }
 
 /** What an error body says, in the dialects of OpenAI and its likes. */

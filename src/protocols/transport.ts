@@ -4,6 +4,11 @@ import { Agent, fetch as undiciFetch } from 'undici'
 import { ProviderError, type ProviderFetch, type WireAnswer, type WireRequest } from '../contract.ts'
 import { exchange } from './exchange.ts'
 
+/** The longest answer that an SDK is handed: a film. */
+const ANSWER_BYTES_MAX = 512 * 2 ** 20
+/** Of one that comes packed, though nobody asked for that: a small answer can unpack to any length. */
+const UNPACKED_BYTES_MAX = 16 * 2 ** 20
+
 export interface TransportOptions {
   /** The provider's name for people; the only thing that error messages name. */
   provider: string
@@ -39,7 +44,7 @@ export async function readBody(answer: WireAnswer, limit_bytes: number): Promise
   let total_bytes = 0
   for await (const chunk of answer.body) {
     total_bytes += chunk.byteLength
-    if (total_bytes > limit_bytes) throw new ProviderError('bad_response', 'The provider answered with too much data.')
+    if (total_bytes > limit_bytes) throw tooMuch()
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
@@ -52,6 +57,7 @@ export async function readBody(answer: WireAnswer, limit_bytes: number): Promise
 async function fetchThrough(agent: Agent, input: string | URL | Request, init?: RequestInit): Promise<Response> {
   const request = input instanceof Request ? new Request(input, init) : undefined
   const headers = new Headers(request?.headers ?? init?.headers)
+  headers.set('accept-encoding', 'identity')
   let body: unknown = request ? request.body : init?.body
   if (body instanceof FormData || body instanceof URLSearchParams || body instanceof Blob) {
     const encoded = new Response(body)
@@ -68,5 +74,23 @@ async function fetchThrough(agent: Agent, input: string | URL | Request, init?: 
     redirect: 'manual',
     dispatcher: agent,
   })
-  return response as unknown as Response
+  return limited(response as unknown as Response)
 }
+
+/** SDKs read answers whole: what is too long breaks off, so that no provider fills our memory. */
+function limited(response: Response): Response {
+  const { body, status, statusText, headers } = response
+  if (!body) return response
+  const limit_bytes = headers.has('content-encoding') ? UNPACKED_BYTES_MAX : ANSWER_BYTES_MAX
+  let total_bytes = 0
+  const counter = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      total_bytes += chunk.byteLength
+      if (total_bytes > limit_bytes) throw tooMuch()
+      controller.enqueue(chunk)
+    },
+  })
+  return new Response(body.pipeThrough(counter), { status, statusText, headers: [...headers] })
+}
+
+const tooMuch = () => new ProviderError('bad_response', 'The provider answered with too much data.')

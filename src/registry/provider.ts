@@ -69,7 +69,15 @@ function readSettings({ id, definition, file }: Adapter, environment: RegistryOp
     }
   }
   const parsed = definition.settings.safeParse(raw)
-  if (parsed.success) return { values: parsed.data, missing: [], faults }
+  if (parsed.success) {
+    for (const [key, value] of Object.entries(parsed.data)) {
+      // A header cannot carry it, and the error about that would name it whole.
+      if (typeof value !== 'string' || /^\P{Cc}*$/u.test(value)) continue
+      const problem = 'has a line break or another control character in it'
+      faults.push({ file: 'environment', place: names.get(key) ?? key, problem, remedy: 'set it again, on one line' })
+    }
+    return { values: parsed.data, missing: [], faults }
+  }
   const missing = new Set<string>()
   for (const { path, message } of parsed.error.issues) {
     const key = String(path[0])

@@ -1,5 +1,6 @@
 // The provider's HTTP client against a real server: what it sends, how it ends, what its failures are called.
 import { createServer } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ErrorKind, WireAnswer } from '../../src/contract.ts'
 import { makeProviderFetch, readBody } from '../../src/protocols/transport.ts'
@@ -154,5 +155,15 @@ describe('called like fetch', () => {
     expect(await response.text()).toBe('data: 1\n\ndata: 2\n\n')
     expect(stub.seen[0]).toMatchObject({ method: 'POST', body: Buffer.from('hello') })
     expect(stub.seen[0]?.headers['x-a']).toBe('b')
+  })
+
+  it('asks for no compression, and breaks off an answer that unpacks to more than any answer has', async () => {
+    const bomb = gzipSync(Buffer.alloc(64 * 2 ** 20))
+    stub.answer = (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb)
+    const before = process.memoryUsage().rss
+    const response = await fetch(`${stub.url}/bomb`)
+    expect(await kindOf(response.json())).toBe('bad_response')
+    expect(process.memoryUsage().rss - before).toBeLessThan(64 * 2 ** 20)
+    expect(stub.seen[0]?.headers['accept-encoding']).toBe('identity')
   })
 })

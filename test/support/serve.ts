@@ -7,6 +7,7 @@ import { Metrics } from '../../src/flow/metrics.ts'
 import { type Middleware, requestContext, type State } from '../../src/http/context.ts'
 import { errors } from '../../src/http/errors.ts'
 import { saneHost } from '../../src/http/host.ts'
+import { makeLog } from '../../src/http/log.ts'
 
 export interface Served {
   url: string
@@ -20,7 +21,7 @@ export const quiet: Logger = pino({ level: 'silent' })
 
 export async function serve(...middlewares: Middleware[]): Promise<Served> {
   const lines: Record<string, unknown>[] = []
-  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+  const log = makeLog('debug', { write: (line: string) => void lines.push(JSON.parse(line)) })
   const app = new Koa<State, object>()
   app.silent = true
   app.use(requestContext(log, new Metrics())).use(errors).use(saneHost)
