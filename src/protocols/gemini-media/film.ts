@@ -30,8 +30,8 @@ import { type Content, failureOf, filmOf, Interaction, isEnded, usageOf } from '
 
 /** `options` of a model's entry in the price file. */
 export const filmOptions = {
-  /** At most how many tokens a second of film is, for models that are billed so. */
-  video_tokens_per_second: z.int().positive().exactOptional(),
+  /** At most how many tokens a second of film is in each resolution, for models that are billed so. */
+  video_tokens_per_second: z.record(z.string(), z.int().positive()).exactOptional(),
 }
 
 const Options = z.object(filmOptions)
@@ -43,8 +43,8 @@ const RATIOS = ['16:9', '9:16'] as const
 /** The SDK of 3.1.0: "Defaults to 720p". */
 const RESOLUTION = '720p'
 const FILM_BYTES_MAX = 512 * 2 ** 20
-/** 57,920 for ten seconds of 720p (TanStack/ai#871, 2026-07-01), and a little over. */
-const VIDEO_TOKENS_PER_SECOND = 6_000
+/** Where a price file says nothing: three times what a second of 720p has, a little over (TanStack/ai#871, 2026-07-01). */
+const VIDEO_TOKENS_UNKNOWN = 18_000
 const TEXT_TOKENS = 8_192
 const INPUT_TOKENS_LEAST = 256
 const INPUT_IMAGE_TOKENS = 16_512
@@ -111,6 +111,8 @@ function usageFor(interaction: Interaction, { seconds, resolution }: Ref): Usage
 function estimate(request: VideoRequest, options: z.infer<typeof Options>): Usage {
   const { seconds, prompt, first_frame, references = [], change } = request
   bodyOf(request)
+  const resolution = resolutionOf(request)
+  const video_tokens = options.video_tokens_per_second?.[resolution] ?? VIDEO_TOKENS_UNKNOWN
   const pictures = references.length + (first_frame ? 1 : 0)
   const meters: Meters = {
     video_seconds: seconds,
@@ -118,9 +120,9 @@ function estimate(request: VideoRequest, options: z.infer<typeof Options>): Usag
     input_tokens: Buffer.byteLength(prompt) + INPUT_TOKENS_LEAST + (change ? INPUT_FILM_TOKENS : 0),
     ...(pictures > 0 ? { input_image_tokens: pictures * INPUT_IMAGE_TOKENS } : {}),
     output_tokens: TEXT_TOKENS,
-    output_video_tokens: Math.ceil(seconds * (options.video_tokens_per_second ?? VIDEO_TOKENS_PER_SECOND)),
+    output_video_tokens: Math.ceil(seconds * video_tokens),
   }
-  return { meters, attributes: { resolution: resolutionOf(request), audio: 'true' }, source: 'estimated' }
+  return { meters, attributes: { resolution, audio: 'true' }, source: 'estimated' }
 }
 
 /** The flow has spelled it as the price file does. */
