@@ -5,6 +5,7 @@ import type { Store } from '../store/connect.ts'
 import type { EntryRecord } from '../store/entries.ts'
 import type { JobDecision } from '../store/jobs.ts'
 import { byAccount, oncePerJob } from './by_account.ts'
+import { limitsField, type Mark, marksOf, moneyWindows, takenBy, usedOf } from './limits.ts'
 import type { NanoUsd } from './money.ts'
 import { isDuplicate, isRefused, repeatUntilKnown, type UpdateStatement, update } from './writes.ts'
 
@@ -16,6 +17,8 @@ export interface Decided {
   nonce: string
   hold: NanoUsd
   cost: NanoUsd | undefined
+  /** How many tokens there were, for limits that count them; absent: as many as were expected. */
+  tokens?: bigint
   decided_at: Date
   /** How the job ended, for whoever is told of it before the job is closed. */
   ending?: Ending
@@ -46,7 +49,7 @@ export function finishBatch(store: Store, linger_ms: number, beforeClose?: Befor
 
 /** S6: matches the nonce and the amount of the hold, so that it can only ever happen once. */
 async function apply(store: Store, decided: Decided[]): Promise<void> {
-  const groups = byAccount(oncePerJob(decided))
+  const groups = byWindows(byAccount(oncePerJob(decided)))
   const matched = await repeatUntilKnown(() => update(store.database, 'accounts', groups.map(statement)))
   if (matched === groups.length) return
   // Some were applied before, or their hold was never made, or (after a lost answer) all of them went through.
@@ -64,27 +67,52 @@ async function apply(store: Store, decided: Decided[]): Promise<void> {
 /** How often holds are looked at again: their amounts may change in between (an extension), but not for ever. */
 const APPLY_TRIES = 20
 
-/** Those whose hold is there, each with the amount that it has now. */
-async function stillHeld(store: Store, decided: Decided[]): Promise<Decided[]> {
+interface Standing extends Decided {
+  /** Limits whose window is another by now: what was held in the old one is forgotten with it. */
+  over?: Mark[]
+}
+
+/** Those whose hold is there, each with the amount that it has now and the limits that it no longer counts in. */
+async function stillHeld(store: Store, decided: Decided[]): Promise<Standing[]> {
   const ids = [...new Set(decided.map(({ account_id }) => account_id))]
-  const projection = Object.fromEntries(decided.map(({ job_id }) => [`holds.${job_id}`, 1]))
-  const accounts = await repeatUntilKnown(() => store.accounts.find({ _id: { $in: ids } }, { projection }).toArray())
-  const holds = new Map(accounts.map((account) => [account._id, account.holds]))
+  const projection: Record<string, 1> = { limits: 1 }
+  for (const { job_id, key_id } of decided) {
+    projection[`holds.${job_id}`] = 1
+    projection[`keys.${key_id}.limits`] = 1
+  }
+  const found = await repeatUntilKnown(() => store.accounts.find({ _id: { $in: ids } }, { projection }).toArray())
+  const accounts = new Map(found.map((account) => [account._id, account]))
   return decided.flatMap((each) => {
-    const hold = holds.get(each.account_id)?.[each.job_id]
-    return hold?.nonce === each.nonce ? [{ ...each, hold: hold.amount }] : []
+    const account = accounts.get(each.account_id)
+    const hold = account?.holds?.[each.job_id]
+    if (!account || hold?.nonce !== each.nonce) return []
+    const limits = { account: account.limits, key: account.keys?.[each.key_id]?.limits }
+    const over = marksOf(each.nonce).filter(({ owner, kind, window }) => limits[owner]?.[kind]?.window !== window)
+    return [{ ...each, hold: hold.amount, over }]
   })
 }
 
+/** One statement can name but one window of a limit: holds of yesterday and of today are taken out by two. */
+const byWindows = (groups: Decided[][]): Decided[][] =>
+  groups.flatMap((group) => [
+    ...Map.groupBy(group, ({ nonce }) =>
+      marksOf(nonce)
+        .map(({ owner, kind, window }) => `${owner} ${kind} ${window}`)
+        .join(),
+    ).values(),
+  ])
+
 /** Takes all holds of one account out of it, or none of them. */
-function statement(group: Decided[]): UpdateStatement {
+function statement(group: Standing[]): UpdateStatement {
   const q: Record<string, unknown> = { _id: group[0]?.account_id }
   const $inc: Record<string, bigint> = {}
   const $unset: Record<string, ''> = {}
   const add = (name: string, amount: NanoUsd) => {
     $inc[name] = ($inc[name] ?? 0n) + amount
   }
-  for (const { job_id, key_id, nonce, hold, cost = 0n } of group) {
+  for (const each of group) {
+    const { job_id, key_id, nonce, hold, cost = 0n } = each
+    giveBack(each, q, add)
     q[`holds.${job_id}.nonce`] = nonce
     q[`holds.${job_id}.amount`] = hold
     $unset[`holds.${job_id}`] = ''
@@ -95,6 +123,27 @@ function statement(group: Decided[]): UpdateStatement {
     }
   }
   return { q, u: { $inc, $unset } }
+}
+
+/** What the hold took of limits and the job did not use, where their windows are still those of the hold. */
+function giveBack(
+  { key_id, nonce, hold, cost, tokens, over = [] }: Standing,
+  q: Record<string, unknown>,
+  add: (name: string, quantity: bigint) => void,
+): void {
+  for (const mark of marksOf(nonce)) {
+    const field = `${limitsField(mark.owner, key_id)}.${mark.kind}`
+    if (over.some(({ owner, kind }) => owner === mark.owner && kind === mark.kind)) {
+      q[`${field}.window`] = { $ne: mark.window }
+      continue
+    }
+    const taken = takenBy(mark, hold)
+    const used = usedOf(mark, cost, tokens)
+    q[`${field}.window`] = mark.window
+    add(`${field}.held`, -taken)
+    add(`${field}.room`, taken - used)
+    add(`${field}.settled`, used)
+  }
 }
 
 /** S7: one entry a settled job, under an id that only this settlement can have. */
@@ -108,7 +157,8 @@ async function journal(store: Store, decided: Decided[]): Promise<void> {
   )
 }
 
-function settlementEntry({ job_id, account_id, key_id, decided_at }: Decided, cost: NanoUsd): EntryRecord {
+function settlementEntry({ job_id, account_id, key_id, nonce, decided_at }: Decided, cost: NanoUsd): EntryRecord {
+  const windows = moneyWindows(nonce)
   return {
     _id: `${job_id}:f`,
     account_id,
@@ -122,7 +172,9 @@ function settlementEntry({ job_id, account_id, key_id, decided_at }: Decided, co
     key_id,
     reason: null,
     by: null,
+    ...(windows && { windows }),
     at: decided_at,
+    ...(cost === 0n ? { lots: [] } : { unattributed: true }),
   }
 }
 

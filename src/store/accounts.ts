@@ -2,7 +2,10 @@
 // update can move it; every amount is an Int64 of nano-USD.
 import { Schema } from 'mongoose'
 
-/** Credit set aside for one job. The nonce is fresh for every attempt to hold, so a delayed duplicate is recognised. */
+/**
+ * Credit set aside for one job. The nonce is fresh for every attempt to hold, so a delayed duplicate is recognised, and
+ * tells in which windows of which limits the hold is counted.
+ */
 export interface Hold {
   amount: bigint
   nonce: string
@@ -11,11 +14,28 @@ export interface Hold {
   at: Date
 }
 
+/** Money a day and a month (of UTC), requests and tokens a minute (from the first call on), jobs at once. */
+export type LimitKind = 'day' | 'month' | 'requests' | 'tokens' | 'jobs'
+
+/** One limit in its present window: `room + held + settled` is the limit, always. Money in nano-USD, all else in numbers. */
+export interface Allowance {
+  /** '2026-11-21', '2026-11', or the time of the minute's first call. */
+  window: string
+  limit: bigint
+  room: bigint
+  held: bigint
+  settled: bigint
+}
+
+/** Those that were ever set: one that is taken away stays, without end, so that what it counts stays true. */
+export type Limits = Partial<Record<LimitKind, Allowance>>
+
 /** What one key has used of the account, and what it may still use: `room + held + settled` is its limit, always. */
 export interface KeySpend {
   room: bigint
   held: bigint
   settled: bigint
+  limits?: Limits
 }
 
 /** A grant that is applied and perhaps not journaled yet: the whole entry, so that a crash leaves nothing unexplained. */
@@ -39,6 +59,7 @@ export interface AccountRecord {
   holds: Record<string, Hold>
   /** By key id. */
   keys: Record<string, KeySpend>
+  limits?: Limits
   applied: AppliedGrant[]
   created_at: Date
 }
@@ -58,6 +79,7 @@ export const accountSchema: Schema = new Schema(
     settled: amount,
     holds: { type: Schema.Types.Mixed, required: true },
     keys: { type: Schema.Types.Mixed, required: true },
+    limits: { type: Schema.Types.Mixed },
     applied: { type: [Schema.Types.Mixed], required: true },
     created_at: { type: Date, required: true },
   },

@@ -15,6 +15,8 @@ export interface EntryRecord {
   key_id: string | null
   reason: string | null
   by: string | null
+  /** The days and months of limits that a settlement counts in, where there are such limits. */
+  windows?: Record<string, string>
   at: Date
 }
 
@@ -29,6 +31,7 @@ export const entrySchema: Schema = new Schema(
     key_id: { type: String, default: null },
     reason: { type: String, default: null },
     by: { type: String, default: null },
+    windows: { type: Schema.Types.Mixed },
     at: { type: Date, required: true },
   },
   { collection: 'entries', versionKey: false, autoIndex: false },
