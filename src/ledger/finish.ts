@@ -174,7 +174,6 @@ function settlementEntry({ job_id, account_id, key_id, nonce, decided_at }: Deci
     by: null,
     ...(windows && { windows }),
     at: decided_at,
-    ...(cost === 0n ? { lots: [] } : { unattributed: true }),
   }
 }
 
