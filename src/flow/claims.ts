@@ -9,12 +9,12 @@ export interface Due {
   fence: number
 }
 
-/** The jobs of a queue that are due, oldest first, at most so many; and when the next one will be. */
+/** The jobs of a queue that are due, oldest first, at most so many; since when, and when the next one will be. */
 export async function dueJobs(
   { store, works }: Pick<Services, 'store' | 'works'>,
   queue: string,
   most: number,
-): Promise<{ due: Due[]; next_at: number | undefined }> {
+): Promise<{ due: Due[]; since: number | undefined; next_at: number | undefined }> {
   const now = Date.now()
   const found = await store.jobs
     .find({ queue, poll_at: { $exists: true } }, { projection: { poll_at: 1, 'lease.fence': 1 } })
@@ -27,7 +27,7 @@ export async function dueJobs(
     // One that this router has just handed back, and not yet let go, is taken the next time.
     .filter(({ _id, poll_at }) => (poll_at?.getTime() ?? 0) <= now && !works.has(_id))
     .map(({ _id, lease }) => ({ _id, fence: lease.fence }))
-  return { due, next_at: next?.poll_at?.getTime() }
+  return { due, since: found[0]?.poll_at?.getTime(), next_at: next?.poll_at?.getTime() }
 }
 
 /** All queues that hold a job, each with the time at which its first one is due: one jump along the index for each. */

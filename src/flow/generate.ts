@@ -16,7 +16,7 @@ import { preparedFor } from './prepare.ts'
 import type { Caller, Services } from './services.ts'
 import { release, settle } from './settle.ts'
 import { keepStills } from './stills.ts'
-import { cancelUpstream } from './upstream.ts'
+import { cancelUpstream, pollTurn, slowDownFor } from './upstream.ts'
 import { canceled, type Work } from './work.ts'
 
 /** How long the provider may take over work that a caller waits for, and over work that is polled. */
@@ -167,10 +167,12 @@ async function waitFor<Kind extends GeneratorOperation>(
     work.job.ref = progress.ref
     try {
       await pause(progress.poll_after_ms ?? POLL_AFTER_MS, undefined, { signal: work.abort.signal })
+      await pollTurn(services, work)
       progress = await pollProvider(services, work, operation, progress.ref)
       misses = 0
     } catch (error) {
       misses++
+      if (error instanceof ProviderError) slowDownFor(services, work.job, error)
       if (error instanceof ProviderError && misses < MISSES_MAX && !work.abort.signal.aborted) continue
       await cancelUpstream(services, work, operation)
       throw error

@@ -14,6 +14,8 @@ export interface HeartbeatTimings {
 const TIMINGS: HeartbeatTimings = { beat_ms: 4000, alive_ms: 14_000, orphans_ms: 10 * 60_000 }
 /** Until then the name of a dead router is kept: one that was only frozen may wake, and write under it, before it beats. */
 const FORGOTTEN_MS = 24 * 3600_000
+/** A router that has not beaten for so many beats has no share of the polls any more. */
+const BEATS_MISSED_MAX = 1.75
 /** So many routers are asked what they have learned. */
 const TEACHERS_MAX = 10
 /** How late a beat of another router may be. */
@@ -36,9 +38,10 @@ export async function startHeartbeat(
   await learnFromOthers(services)
   let stopped = false
   let routers = 1
+  const others = new Others(beat_ms * BEATS_MISSED_MAX)
   const say = async () => {
     await beat(services, alive_ms)
-    routers = await services.store.routers.countDocuments({ alive_until: { $gt: new Date() } })
+    routers = (await others.count(services)) + 1
   }
   if (alone)
     await services.store.routers.updateMany(
@@ -74,6 +77,32 @@ export async function startHeartbeat(
       await recovering
       await services.store.routers.updateOne({ _id: services.router_id }, { $set: { alive_until: new Date(0) } })
     },
+  }
+}
+
+/**
+ * The other routers, by what changes of them: their clocks may differ from ours, and one that has just died must not keep
+ * its share of what providers bear for as long as its jobs are safe.
+ */
+class Others {
+  readonly #silent_ms: number
+  #seen = new Map<string, { alive_until: number; at: number }>()
+
+  constructor(silent_ms: number) {
+    this.#silent_ms = silent_ms
+  }
+
+  async count({ store, router_id }: Services): Promise<number> {
+    const now = Date.now()
+    const alive = { alive_until: { $gt: new Date(now) }, _id: { $ne: router_id } }
+    const found = await store.routers.find(alive, { projection: { alive_until: 1 } }).toArray()
+    const seen = found.map(({ _id, alive_until }): [string, { alive_until: number; at: number }] => {
+      const before = this.#seen.get(_id)
+      const same = before?.alive_until === alive_until.getTime()
+      return [_id, same ? before : { alive_until: alive_until.getTime(), at: now }]
+    })
+    this.#seen = new Map(seen)
+    return seen.filter(([, { at }]) => now - at < this.#silent_ms).length
   }
 }
 

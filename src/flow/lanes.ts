@@ -11,6 +11,8 @@ const WORK_AT_ONCE = 64
 const POLLS_AT_ONCE = 64
 /** Where a provider's adapter does not say: what the vendors that publish a limit allow several times over. */
 const POLLS_PER_SECOND = 20
+/** Polls that are later than this have none to spare among them. */
+const LATE_MS = 1000
 /** A model that nobody has asked for during as many others is learned anew. */
 const MODELS_MAX = 100
 
@@ -18,12 +20,19 @@ export class Lane {
   readonly work = new Places(WORK_AT_ONCE)
   readonly polls = new Places(POLLS_AT_ONCE)
   readonly pace: Pace
+  /** How late its polls left when they were last looked for. */
+  polls_late_ms = 0
   readonly #timings = new Map<string, Timing>()
   /** Submissions are refused until then, in the time of performance.now(). */
   #closed_until = 0
 
   constructor(perSecond: () => number) {
     this.pace = new Pace(perSecond)
+  }
+
+  /** Whether there is room for polls that could be spared. */
+  get spare(): boolean {
+    return this.polls_late_ms < LATE_MS
   }
 
   timing(upstream: string): Timing {

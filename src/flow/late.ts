@@ -1,14 +1,13 @@
 // Work that was given up (canceled, expired) and may be finished all the same: the provider is told to stop, and looked
 // at a few times more. A success is only noted, for the operator who may have paid for it; the job stays as decided.
-import { setTimeout as pause } from 'node:timers/promises'
-import type { Json, Progress, Usage } from '../contract.ts'
+import { type Json, type Progress, ProviderError, type Usage } from '../contract.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import { pollProvider } from './generate.ts'
 import { type GeneratorOperation, isGeneratorOperation } from './generators.ts'
 import { providerOf } from './hand_back.ts'
 import { queueName } from './queues.ts'
 import type { Services } from './services.ts'
-import { cancelUpstream, laneOf, offersOf } from './upstream.ts'
+import { cancelUpstream, offersOf, pollTurn, slowDownFor } from './upstream.ts'
 import type { Work } from './work.ts'
 
 /** When it is looked at, counted from one look to the next. */
@@ -63,8 +62,6 @@ async function lookOnce(services: Services, job: JobRecord): Promise<void> {
   const { operation, ref } = job
   if (!isGeneratorOperation(operation) || ref === null) return
   if (!(await lookLater(services, job, (job.late_looks ?? 0) + 1))) return
-  const now = performance.now()
-  await pause(laneOf(services, job).pace.take(now) - now)
   const progress = await look(services, job, operation, ref)
   if (progress?.status === 'done') return noteLateSuccess(services, job, progress.usage as unknown as Json)
   if (progress?.status === 'failed') await services.store.jobs.updateOne({ _id: job._id }, { $unset: { poll_at: '' } })
@@ -81,8 +78,10 @@ async function look<Kind extends GeneratorOperation>(
   const timer = setTimeout(() => abort.abort(), LOOK_MS_MAX)
   const work: Work = { job, offers: offersOf(services, job), abort, decided: true }
   try {
+    await pollTurn(services, work)
     return await pollProvider(services, work, operation, ref)
   } catch (error) {
+    if (error instanceof ProviderError) slowDownFor(services, job, error)
     services.log.debug({ job: job._id, error }, 'Work that was given up could not be looked at.')
     return undefined
   } finally {

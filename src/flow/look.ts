@@ -1,6 +1,6 @@
 // One look at work under way, and what follows from what the provider says. A look that fails says nothing about the
 // work: the job waits for the next one, until its deadline, at which it is looked at a last time.
-import { ERROR_KINDS, type Json, type Progress, ProviderError } from '../contract.ts'
+import { type Json, type Progress, ProviderError } from '../contract.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import { bring, bringLater } from './bring.ts'
 import { pollProvider } from './generate.ts'
@@ -10,7 +10,7 @@ import { abandon } from './late.ts'
 import type { Leave } from './places.ts'
 import type { Services } from './services.ts'
 import { release } from './settle.ts'
-import { laneOf } from './upstream.ts'
+import { laneOf, slowDownFor } from './upstream.ts'
 import { deadlinePassed, type Work } from './work.ts'
 
 /** A look may bring a whole film along, as it does in OpenAI's format. */
@@ -85,8 +85,7 @@ const tooSlow = () => new ProviderError('timeout', 'The provider did not answer 
 async function afterFailure(services: Services, work: Work, error: ProviderError, overdue: boolean): Promise<void> {
   const { job } = work
   const { kind, message, detail } = error
-  const busy = ERROR_KINDS[kind].retry === 'later'
-  if (busy) laneOf(services, job).pace.slowDown(performance.now(), detail.retry_after_ms)
+  slowDownFor(services, job, error)
   services.log.warn({ job: job._id, kind, reason: message }, 'A look failed; the job is looked at again later.')
   if (job.made) return bringLater(services, work)
   if (overdue) return expire(services, work)
@@ -115,8 +114,10 @@ export async function conclude<Kind extends GeneratorOperation>(
   }
   job.ref = progress.ref
   job.percent = Math.min(99, Math.max(job.percent, Math.round(progress.percent ?? 0)))
-  const timing = laneOf(services, job).timing(upstreamOf(job))
-  await handBack(services, work, 'poll', timing.nextLook(Date.now() - submittedAt(job), progress.poll_after_ms))
+  const lane = laneOf(services, job)
+  const age_ms = Date.now() - submittedAt(job)
+  const after_ms = lane.timing(upstreamOf(job)).nextLook(age_ms, progress.poll_after_ms, { spare: lane.spare })
+  await handBack(services, work, 'poll', after_ms)
 }
 
 async function expire(services: Services, work: Work): Promise<void> {

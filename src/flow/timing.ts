@@ -49,17 +49,20 @@ export class Timing {
     this.#sorted = sketch.toSorted((a, b) => a - b)
   }
 
-  /** How long to wait before the next look. `least_ms`: the provider wants no look before. */
-  nextLook(age_ms: number, least_ms = 0, random = Math.random()): number {
-    const wait_ms = this.#sorted.length < SAMPLES_MIN ? unknown(age_ms, least_ms) : this.#known(age_ms)
+  /**
+   * How long to wait before the next look. `least_ms`: the provider wants no look before. `spare`: whether there is room
+   * for looks that only show progress.
+   */
+  nextLook(age_ms: number, least_ms = 0, { spare = true, random = Math.random() } = {}): number {
+    const wait_ms = this.#sorted.length < SAMPLES_MIN ? unknown(age_ms, least_ms) : this.#known(age_ms, spare)
     return Math.max(least_ms, wait_ms + Math.min(wait_ms, NEAR_MS.most) * JITTER * (random - 0.5))
   }
 
-  #known(age_ms: number): number {
+  #known(age_ms: number, spare: boolean): number {
     const near = within(this.#quantile(0.5) * NEAR, NEAR_MS)
     const [early, late] = [this.#quantile(0.1), this.#quantile(0.95)]
     // The jitter must not bring the first look before the time of the earliest.
-    if (age_ms < early - near) return Math.min(PROGRESS_MS, early - age_ms + near / 2)
+    if (age_ms < early - near) return Math.min(spare ? PROGRESS_MS : early, early - age_ms + near / 2)
     if (age_ms <= late + near) return near
     return Math.min(UNKNOWN_MS.most, near + (age_ms - late) * OVERDUE)
   }

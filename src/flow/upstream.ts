@@ -1,5 +1,6 @@
 // A job's providers as they are configured now: its offers, the one that has its work, and how that one is told to stop.
-import { ProviderError, type Usage } from '../contract.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { ERROR_KINDS, ProviderError, type Usage } from '../contract.ts'
 import type { Quote } from '../pricing/schema.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import type { AdmittedOffer } from './admit.ts'
@@ -42,6 +43,19 @@ export function servingOffer({ job, offers }: Work): AdmittedOffer {
 }
 
 export const laneOf = (services: Services, job: JobRecord): Lane => services.lanes.of(providerOf(job))
+
+/** Waits for the next of this router's polls of the provider, whoever it is for. Throws the signal's reason. */
+export async function pollTurn(services: Services, { job, abort }: Work): Promise<void> {
+  const now = performance.now()
+  const wait_ms = laneOf(services, job).pace.take(now) - now
+  if (wait_ms >= 1) await pause(wait_ms, undefined, { signal: abort.signal })
+}
+
+/** What a provider's refusal of a poll means for all of its polls. */
+export function slowDownFor(services: Services, job: JobRecord, { kind, detail }: ProviderError): void {
+  if (ERROR_KINDS[kind].retry !== 'later') return
+  laneOf(services, job).pace.slowDown(performance.now(), detail.retry_after_ms)
+}
 
 /** Tells the provider to stop, where it can be told; that it cannot be reached changes nothing for the caller. */
 export async function cancelUpstream(services: Services, work: Work, operation: GeneratorOperation): Promise<void> {

@@ -24,8 +24,10 @@ export class Works {
   readonly #active = new Map<string, Work>()
   readonly #claimed = new Set<string>()
   readonly #lost = new Map<string, Date>()
+  #stopping = false
 
   begin(work: Work): Work {
+    if (this.#stopping) work.abort.abort(routerStopping())
     this.#active.set(work.job._id, work)
     this.#claimed.delete(work.job._id)
     return work
@@ -79,8 +81,9 @@ export class Works {
     }
   }
 
-  /** Ends what is still under way when the router must stop; asynchronous jobs go on under another router. */
+  /** Ends what is under way, and what still begins, when the router must stop; asynchronous jobs go on under another router. */
   endAll(): void {
+    this.#stopping = true
     for (const { abort } of this.#active.values()) abort.abort(routerStopping())
   }
 }

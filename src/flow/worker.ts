@@ -89,7 +89,8 @@ export function startWorker(services: Services, { heard_at }: Pick<Heartbeat, 'h
     }
     const most = Math.min(CLAIM_MAX, kind === 'poll' ? pollsNow(lane) : worksNow(lane))
     if (most === 0) return []
-    const { due, next_at } = await dueJobs(services, queue, most)
+    const { due, since, next_at } = await dueJobs(services, queue, most)
+    if (kind === 'poll') lane.polls_late_ms = Math.max(0, Date.now() - (since ?? Number.POSITIVE_INFINITY))
     if (next_at === undefined) queues.delete(queue)
     else queues.set(queue, next_at)
     return due
