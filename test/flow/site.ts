@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { type Environment, readConfig } from '../../src/config.ts'
 import type { HeartbeatTimings } from '../../src/flow/heartbeat.ts'
 import { type Router, startRouter } from '../../src/start.ts'
@@ -14,6 +14,8 @@ export interface SiteOptions {
   timings?: Partial<HeartbeatTimings>
   /** That of another router; it is not removed then. */
   data_dir?: string
+  /** Where its log goes; nowhere if absent. */
+  log?: Logger
 }
 
 export class Site {
@@ -74,9 +76,9 @@ export class Site {
 
 const ADMIN_KEY = 'sk-sw-admin-for-tests-000000000000000000'
 
-function start(data_dir: string, { environment, timings }: SiteOptions): Promise<Router> {
+function start(data_dir: string, { environment, timings, log }: SiteOptions): Promise<Router> {
   const config = readConfig({ PORT: '0', DATA_DIR: data_dir, ADMIN_KEY, ...environment }, data_dir)
-  return startRouter(config, pino({ level: environment?.LOG_LEVEL ?? 'silent' }), undefined, timings)
+  return startRouter(config, log ?? pino({ level: environment?.LOG_LEVEL ?? 'silent' }), undefined, timings)
 }
 
 export interface Answer {
