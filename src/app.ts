@@ -7,6 +7,7 @@ import { type ApiRouter, type Middleware, requestContext, type State } from './h
 import { errors } from './http/errors.ts'
 import { googlePaths } from './http/google_paths.ts'
 import { saneHost } from './http/host.ts'
+import { idempotent } from './http/idempotency.ts'
 import { unknownRoute } from './http/unknown_route.ts'
 import { accountRoutes } from './routes/account.ts'
 import { adminRoutes } from './routes/admin.ts'
@@ -63,7 +64,7 @@ export function makeRouters(services: Services, isReady: () => boolean) {
 }
 
 export function makeApp(services: Services, isReady: () => boolean): Koa<State, object> {
-  const { callers, metrics } = services
+  const { callers, metrics, idempotency, config } = services
   const app = new Koa<State, object>()
   app.proxy = services.config.trust_proxy
   // `errors` answers and logs everything; what Koa would print besides is a connection that broke off.
@@ -75,8 +76,9 @@ export function makeApp(services: Services, isReady: () => boolean): Koa<State, 
   app.use(errors)
   app.use(saneHost)
   app.use(under('/v1/jobs', anyone, forHolders))
-  app.use(under('/v1', requireCaller(callers), forCallers))
-  app.use(under('/v1beta', requireCaller(callers), forCallers))
+  const caller = inOrder(requireCaller(callers), idempotent(idempotency, config.body_bytes_max))
+  app.use(under('/v1', caller, forCallers))
+  app.use(under('/v1beta', caller, forCallers))
   app.use(under('/api/v1', requireAdmin(callers), forAdmins))
   app.use(forAll.routes())
   app.use(unknownRoute([forAll, forAdmins, forCallers]))
@@ -87,6 +89,11 @@ export function makeApp(services: Services, isReady: () => boolean): Koa<State, 
 const anyone: Middleware = async (_context, next) => {
   await next()
 }
+
+const inOrder =
+  (first: Middleware, second: Middleware): Middleware =>
+  (context, next) =>
+    first(context, () => second(context, next))
 
 /**
  * A key is asked for before anything is told about a path, even that it does not exist. A router looks through all of its

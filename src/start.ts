@@ -10,6 +10,7 @@ import { Callers } from './flow/callers.ts'
 import { loadEncryptionKeys } from './flow/encryption_keys.ts'
 import { type FirstRun, firstRun } from './flow/first_run.ts'
 import { type Heartbeat, type HeartbeatTimings, startHeartbeat } from './flow/heartbeat.ts'
+import { Idempotency } from './flow/idempotency.ts'
 import { newId } from './flow/ids.ts'
 import { JobWrites } from './flow/job_writes.ts'
 import { Lanes } from './flow/lanes.ts'
@@ -89,6 +90,7 @@ export async function startRouter(
       },
       router_id: newId('rtr'),
       callers,
+      idempotency: new Idempotency(() => services),
       metrics: new Metrics(),
       lanes: new Lanes({
         pollsPerSecond: (provider) => registry.pollsPerSecond(provider),
@@ -126,6 +128,7 @@ export async function startRouter(
         await claimed
         await noneUnderWay(services.works, Date.now() + LAST_WORDS_MS)
         await services.ledger.flush()
+        await services.idempotency.idle()
         await sender?.stop()
         await heartbeat?.stop()
       }

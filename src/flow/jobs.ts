@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { JsonObject, Operation } from '../contract.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import { Failure } from './failure.ts'
+import { eraseAnswer } from './idempotency.ts'
 import { type JobStatus, jobStatus } from './job_view.ts'
 import { abandon } from './late.ts'
 import { heldNonce } from './recover.ts'
@@ -123,6 +124,7 @@ export async function eraseContent(
   more: { deleted_at?: Date },
 ): Promise<void> {
   await storage.removeAll(`${job.account_id}/${job._id}/`)
+  await eraseAnswer({ store }, job)
   await store.jobs.updateOne(
     { _id: job._id },
     {

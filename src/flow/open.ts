@@ -103,6 +103,7 @@ function newJob(services: Services, caller: Caller, { model, offers, hold }: Adm
     ...(plan.webhook_url !== undefined && { webhook_url: plan.webhook_url }),
     request_id: plan.request_id,
     ...(caller.retention_days !== undefined && { retention_days: caller.retention_days }),
+    ...(caller.idempotency && { idempotency: caller.idempotency }),
     created_at: now,
     started_at: null,
     completed_at: null,

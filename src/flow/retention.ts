@@ -1,4 +1,5 @@
 // Retention: outputs go when their time is over, and request files of jobs that ended. Money is never touched.
+import { expireAnswers } from './idempotency.ts'
 import { eraseContent } from './jobs.ts'
 import type { Services } from './services.ts'
 import { expireThreads } from './threads.ts'
@@ -37,4 +38,5 @@ export async function expireOutputs(services: Services): Promise<void> {
     if (due.length < PAGE || erased === 0) break
   }
   await expireThreads(services, PAGE)
+  await expireAnswers(services, PAGE)
 }

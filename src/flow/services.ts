@@ -6,6 +6,7 @@ import type { Storage } from '../media/store.ts'
 import type { Registry } from '../registry.ts'
 import type { Store } from '../store/connect.ts'
 import type { Callers } from './callers.ts'
+import type { Idempotency, Trial } from './idempotency.ts'
 import type { JobWrites } from './job_writes.ts'
 import type { Lanes } from './lanes.ts'
 import type { Metrics } from './metrics.ts'
@@ -22,6 +23,7 @@ export interface Services {
   storage: Storage
   secrets: Secrets
   callers: Callers
+  idempotency: Idempotency
   metrics: Metrics
   /** The registry of this moment; a request keeps the one it began with. */
   registry(): Registry
@@ -47,4 +49,6 @@ export interface Caller {
   models: string[] | null
   /** How long its outputs are kept, where that differs from the site's. */
   retention_days?: number
+  /** Set where this call was made under an Idempotency-Key. */
+  idempotency?: Trial
 }

@@ -24,6 +24,18 @@ const DECODERS: Record<string, () => Transform> = {
   zstd: createZstdDecompress,
 }
 
+/** Bodies that were read before their route asks for them, unpacked. */
+const read = new WeakMap<IncomingMessage, Buffer>()
+
+/** Reads a body and puts it back: whoever reads the request after this gets it from memory. Rejects as readBytes does. */
+export async function peekBody(request: IncomingMessage, limits: ByteLimits): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  await readBytes(request, limits, (chunk) => chunks.push(chunk))
+  const body = Buffer.concat(chunks)
+  read.set(request, body)
+  return body
+}
+
 /**
  * Hands every chunk to `take`, whose errors end the reading. Rejects with RequestError: 400 broken compression, 408, 413,
  * 415 unknown compression, 499 when the caller left. The connection stays usable for the answer.
@@ -33,6 +45,11 @@ export async function readBytes(
   { max_bytes, idle_timeout_ms = IDLE_TIMEOUT_MS }: ByteLimits,
   take: (chunk: Buffer) => void,
 ): Promise<void> {
+  const body = read.get(request)
+  if (body) {
+    if (body.length > max_bytes) throw tooLarge(max_bytes)
+    return take(body)
+  }
   try {
     const decoder = decoderOf(request)
     if (Number(request.headers['content-length']) > max_bytes) throw tooLarge(max_bytes)

@@ -4,6 +4,7 @@ import mongoose, { type Connection, type mongo, type Schema } from 'mongoose'
 import { type AccountRecord, accountSchema } from './accounts.ts'
 import { type AuditRecord, auditSchema } from './audit.ts'
 import { type EntryRecord, entrySchema } from './entries.ts'
+import { type IdempotencyRecord, idempotencySchema } from './idempotency.ts'
 import { type JobRecord, jobSchema } from './jobs.ts'
 import { type KeyRecord, keySchema } from './keys.ts'
 import { type RouterRecord, routerSchema } from './routers.ts'
@@ -30,6 +31,7 @@ export interface Store {
   signing_secrets: mongo.Collection<SigningSecretRecord>
   webhook_deliveries: mongo.Collection<WebhookDeliveryRecord>
   threads: mongo.Collection<ThreadRecord>
+  idempotency: mongo.Collection<IdempotencyRecord>
   connection: Connection
   /** For commands that the collections' methods would wrap at a cost. */
   database: mongo.Db
@@ -62,6 +64,7 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     signing_secret: signingSecretSchema,
     webhook_delivery: webhookDeliverySchema,
     thread: threadSchema,
+    idempotency: idempotencySchema,
   }
   await Promise.all(Object.entries(schemas).map(([name, schema]) => connection.model(name, schema).createIndexes()))
   const database = connection.getClient().db(connection.name)
@@ -77,6 +80,7 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     signing_secrets: database.collection<SigningSecretRecord>('signing_secrets'),
     webhook_deliveries: database.collection<WebhookDeliveryRecord>('webhook_deliveries'),
     threads: database.collection<ThreadRecord>('threads'),
+    idempotency: database.collection<IdempotencyRecord>('idempotency'),
     connection,
     database,
     close: () => connection.close(),

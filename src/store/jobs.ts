@@ -118,6 +118,8 @@ export interface JobRecord {
   /** Where the request wants its end told, beside the account's endpoints. */
   webhook_url?: string
   request_id: string
+  /** The row and the try of the Idempotency-Key under which it was asked for. */
+  idempotency?: { id: string; attempt: string }
   created_at: Date
   started_at: Date | null
   completed_at: Date | null
@@ -172,6 +174,7 @@ export const jobSchema: Schema = new Schema(
     metadata: { type: mixed, required: true },
     webhook_url: { type: String },
     request_id: { type: String, required: true },
+    idempotency: { type: mixed },
     created_at: { type: Date, required: true },
     started_at: { type: Date, default: null },
     completed_at: { type: Date, default: null },
@@ -192,3 +195,7 @@ jobSchema.index(
   { name: 'response', partialFilterExpression: { 'echo.response_id': { $exists: true } } },
 )
 jobSchema.index({ expires_at: 1 }, { name: 'retention', partialFilterExpression: { expires_at: { $exists: true } } })
+jobSchema.index(
+  { 'idempotency.attempt': 1 },
+  { name: 'idempotency', partialFilterExpression: { 'idempotency.attempt': { $exists: true } } },
+)
