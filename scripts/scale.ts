@@ -25,6 +25,7 @@ const DOWN_MS = 2000
 const SAMPLE_MS = 2000
 const END_MS_MAX = 60_000
 const FAULTS_SHOWN = 40
+const MEMORY_POINTS = 8
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 const site = new ScaleSite()
@@ -161,11 +162,11 @@ function print(reports: VendorReport[]): void {
     )
     if (refused_polls > 0) faults.push(`${id} refused ${refused_polls} polls`)
   }
-  say('\nresident memory          first    least     most     last   (MB)   processor')
+  say('\nresident memory, from start to end (MB)                              processor')
   for (const [name, samples] of memory) {
-    const cells = [samples[0] ?? 0, Math.min(...samples), Math.max(...samples), samples.at(-1) ?? 0]
+    const points = Array.from({ length: MEMORY_POINTS }, (_, index) => quantile(samples, index / (MEMORY_POINTS - 1)))
     const processor = seconds((processor_s.get(name) ?? 0) * 1000)
-    say(`${name.padEnd(20)}${cells.map((mb) => mb.toFixed(0).padStart(9)).join('')}${processor.padStart(19)}`)
+    say(`${name.padEnd(20)}${points.map((mb) => mb.toFixed(0).padStart(6)).join('')}${processor.padStart(10)}`)
   }
   const busy = loads.reduce((sum, load) => sum + load, 0) / Math.max(1, loads.length)
   say(

@@ -1,9 +1,12 @@
 // The router that is tortured, or run at scale: the real process on a data folder of its own, killed without warning and started again.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { programEnvironment } from '../launcher/node.mjs'
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const MAIN = join(ROOT, 'src', 'main.ts')
 /** As `npm start` has them. */
 const FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8']
 const START_MS_MAX = 30_000
@@ -33,14 +36,14 @@ export class Victim {
     const child = spawn(process.execPath, [...FLAGS, MAIN], {
       cwd: this.#data_dir,
       // Nothing of the machine's own reaches it: no provider's key, no database.
-      env: {
+      env: programEnvironment(ROOT, {
         PATH: process.env.PATH,
         PORT: '0',
         DATA_DIR: this.#data_dir,
         ADMIN_KEY,
         LOG_LEVEL: 'error',
         ...this.#more,
-      },
+      }),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child
