@@ -1,5 +1,5 @@
 // ElevenLabs: speech, sound effects and transcripts. https://elevenlabs.io/docs/api-reference (2026-11-21)
-// Its SDK (@elevenlabs/elevenlabs-js 2.73.0) brings node-fetch and ws and takes no connection of ours: three plain calls.
+// Its SDK (@elevenlabs/elevenlabs-js 2.73.0) is 108 MB with node-fetch and ws, for three plain calls.
 import { z } from 'zod'
 import { defineProvider } from '../../src/contract.ts'
 import { elevenSpeech, speechOptions } from './speech.ts'

@@ -1,4 +1,5 @@
-// The voices that every account at ElevenLabs has (its list of default voices, 2026), and which of them stand for OpenAI's.
+// Voices that ElevenLabs gives to its accounts by default, by the ids that open projects use them by (2026-11-21), and which of them
+// stand for OpenAI's. An account that has one no longer hears so from ElevenLabs.
 import { refuse } from '../../src/protocols/media-tasks/fit.ts'
 
 const VOICES: Record<string, string> = {

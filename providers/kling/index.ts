@@ -1,6 +1,5 @@
 // Kling: films and pictures over its API, submitted and polled under a token signed for each call.
-// https://kling.ai/document-api (2026-11-21). Continuing a film (video-extend) is left out: it knows only models that ended on
-// 2026-09-15, and has no published price.
+// https://kling.ai/document-api (2026-11-21). Continuing a film (video-extend) is left out: no price of it was found.
 import { createHmac } from 'node:crypto'
 import { z } from 'zod'
 import { defineProvider } from '../../src/contract.ts'

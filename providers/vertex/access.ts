@@ -10,7 +10,7 @@ import { readBody } from '../../src/protocols/transport.ts'
 export const TOKEN_URL = 'https://oauth2.googleapis.com/token'
 const SCOPE = 'https://www.googleapis.com/auth/cloud-platform'
 const GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
-/** The longest that Google takes (its guide on OAuth for servers, 2026). */
+/** The longest that Google takes (developers.google.com/identity/protocols/oauth2/service-account: `exp`). */
 const LIFE_S = 3600
 const EARLY_MS = 60_000
 const ANSWER_MS = 30_000

@@ -83,7 +83,7 @@ function bodyOf(request: ImageRequest, options: JsonObject): { body: JsonObject;
     aspectRatio: fitRatio(request, RATIOS, model),
     sampleImageSize: resolution,
     seed,
-    // With a watermark there is no seed (vendor's reference, 2026).
+    // With a watermark there is no seed (the reference's `addWatermark`).
     addWatermark: seed === undefined ? undefined : false,
     includeRaiReason: true,
     outputOptions: present<JsonObject>({

@@ -1,4 +1,4 @@
-// What xAI's refusals mean where their status does not say it: `{code, error}`, both in words (its API reference, 2026).
+// What xAI's refusals mean where their status does not say it: `{code, error}`, both in words (docs.x.ai, REST API reference).
 import type { Refusal } from '../../src/protocols/media-tasks/client.ts'
 
 /** Of pictures and films that were refused, in the words of a refusal or of a failed task. */

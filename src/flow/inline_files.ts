@@ -5,7 +5,7 @@ import type { FileKind } from '../media/sniff.ts'
 import type { Bytes } from './outputs.ts'
 import { takeUpload } from './uploads.ts'
 
-/** Providers take some twenty megabytes in a request (Google's guide on files, 2026). */
+/** What Google takes in a request (ai.google.dev/gemini-api/docs/files). */
 const FILE_BYTES_MAX = 20 * 2 ** 20
 
 /** Brings one file here. Throws Failure for what cannot be had, or is something else. */

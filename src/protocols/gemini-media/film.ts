@@ -187,7 +187,7 @@ async function fetchFilm(server: GeminiServer, uri: string, call: Call): Promise
   const url = URL.parse(uri)
   if (!url) throw unreadable(provider)
   if (!isGoogles(url, base_url)) return { type: 'url', url: url.href, media_type: 'video/mp4' }
-  // A file's own address tells about the file; its content is under another (Google's guide on files, 2026).
+  // A file's own address tells about the file; its content is under another (`files.download` of the SDK 3.1.0).
   if (/^\/v\w+\/files\/[^/:]+$/.test(url.pathname)) url.pathname += ':download'
   if (url.pathname.endsWith(':download')) url.searchParams.set('alt', 'media')
   const headers = { 'x-goog-api-key': api_key }

@@ -1,5 +1,5 @@
 // One piece of work of Google's Interactions API: what it says of itself, what it made, why it failed, what it took.
-// Shapes from the vendor's SDK (@google/genai 3.1.0) and its OpenAPI document of 2026.
+// Shapes from the vendor's SDK (@google/genai 3.1.0).
 import { z } from 'zod'
 import { type JsonObject, ProviderError, type Usage } from '../../contract.ts'
 import { readUsage } from '../gemini/usage.ts'

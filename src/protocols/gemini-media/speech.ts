@@ -26,8 +26,8 @@ export const speechOptions = {
 const Options = z.object(speechOptions)
 
 /**
- * Sound is 25 tokens a second (Google's guide on tokens, 2026). Speech in Latin letters is some 15 bytes a second, in
- * others about as much; the bound allows for reading at less than half of that speed.
+ * Sound is some 25 tokens a second. Speech in Latin letters is some 15 bytes a second, in others about as much; the bound
+ * allows for reading at less than half of that speed.
  */
 const TOKENS_PER_BYTE = 25 / 15
 const TOKENS_PER_BYTE_AT_MOST = 4
@@ -66,7 +66,7 @@ function bodyOf({ input, voice, instructions, speed = 1 }: SpeechRequest, option
   if (speed !== 1) throw refuse('speed', "This model has no 'speed': say in 'instructions' how fast it should read.")
   const { voices = {} } = Options.parse(options)
   const voiceName = voiceOf(nameOf(voice), voices)
-  // Its models take direction in the text itself, set off by a colon (Google's guide on speech, 2026).
+  // Its models take direction in the text itself, set off by a colon (ai.google.dev/gemini-api/docs/speech-generation).
   const text = instructions === undefined ? input : `${instructions.replace(/[\s.:]+$/, '')}: ${input}`
   return {
     contents: [{ role: 'user', parts: [{ text }] }],

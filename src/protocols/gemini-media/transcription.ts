@@ -15,7 +15,7 @@ import type { GeminiServer } from '../gemini/server.ts'
 import { refuse } from '../media-tasks/fit.ts'
 import { inlinePart, makeContent } from './answer.ts'
 
-/** 32 tokens a second of sound, 263 and the sound's of film (Google's guide on tokens, 2026); from above. */
+/** 32 tokens a second of sound, 263 and the sound's of film (ai.google.dev/gemini-api/docs/tokens); from above. */
 const SOUND_TOKENS_PER_SECOND = 40
 const FILM_TOKENS_PER_SECOND = 400
 const INPUT_TOKENS_LEAST = 1_024

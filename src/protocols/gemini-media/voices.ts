@@ -1,4 +1,4 @@
-// The voices of Google's speech (Google's guide on speech, 2026), and which of them stand for OpenAI's.
+// The voices of Google's speech (openrouter.ai/google/gemini-3.8-flash-tts/llms.txt, 2026-11-21), and which of them stand for OpenAI's.
 
 const VOICES = [
   'Zephyr',

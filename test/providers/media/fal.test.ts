@@ -101,12 +101,12 @@ describeMedia('fal', vendor, [
   {
     what: 'a film, whose size is its ratio and resolution',
     path: '/v1/videos',
-    body: { ...film, size: '1920x1080' },
+    body: { ...film, size: '854x480' },
     sent: {
       path: '/fal-ai/wan-25-preview/text-to-video',
-      body: { prompt: 'a night train', duration: '5', resolution: '1080p', aspect_ratio: '16:9' },
+      body: { prompt: 'a night train', duration: '5', resolution: '480p', aspect_ratio: '16:9' },
     },
-    cost_usd: '0.750000000',
+    cost_usd: '0.250000000',
     media_type: 'video/mp4',
   },
   {
