@@ -178,6 +178,7 @@ function settlementEntry({ job_id, account_id, key_id, nonce, decided_at }: Deci
 }
 
 /** S8: the job is at rest; nothing looks for it any more, and its request is erased. */
+    ...(cost === 0n ? { lots: [] } : { unattributed: true }),
 async function close(store: Store, decided: Decided[]): Promise<void> {
   const ids = (settled: boolean) =>
     decided.filter(({ cost }) => (cost !== undefined) === settled).map(({ job_id }) => job_id)

@@ -1,12 +1,11 @@
 // Credit given to accounts, and the spending limits of keys: the changes of an account that no job makes.
 
-import { type AccountRecord, type AppliedGrant, UNLIMITED_ROOM } from '../store/accounts.ts'
+import { type AccountRecord, type AppliedChange, UNLIMITED_ROOM } from '../store/accounts.ts'
 import type { Store } from '../store/connect.ts'
-import type { EntryRecord } from '../store/entries.ts'
+import type { LotTerms } from '../store/lots.ts'
+import { ignoreDuplicate, journalChanges } from './changes.ts'
 import type { NanoUsd } from './money.ts'
-import { isDuplicate, repeatUntilKnown } from './writes.ts'
-
-const DAY_MS = 24 * 3600 * 1000
+import { repeatUntilKnown } from './writes.ts'
 
 export interface Grant {
   /** The caller's own id of the grant: the same id is credited once, however often it is delivered. */
@@ -15,6 +14,8 @@ export interface Grant {
   amount: NanoUsd
   reason: string
   by: string
+  /** Of its lot; paid and without end, where nothing is said. */
+  terms?: LotTerms
 }
 
 /** A new account, without credit. */
@@ -35,54 +36,38 @@ export async function openAccount(store: Store, id: string, name: string): Promi
 }
 
 /** Adds credit once; answers the account as it stands, or undefined where there is no such account. */
-export async function grant(
+export function grant(store: Store, grant: Grant): Promise<AccountRecord | undefined> {
+  return grantLots(store, grant.account_id, [grant])
+}
+
+/** Several lots in one update, all of them or none. The first one's id is known only if all were given. */
+export async function grantLots(
   store: Store,
-  { id, account_id, amount, reason, by }: Grant,
+  account_id: string,
+  lots: [Omit<Grant, 'account_id'>, ...Omit<Grant, 'account_id'>[]],
 ): Promise<AccountRecord | undefined> {
-  const applied: AppliedGrant = { id, amount, reason, by, at: new Date() }
+  const at = new Date()
+  const applied = lots.map(
+    ({ id, amount, reason, by, terms }): AppliedChange => ({
+      ...{ id, type: 'grant', amount, reason, by, at },
+      ...(terms && { terms }),
+    }),
+  )
+  const [{ id }] = lots
+  const sum = lots.reduce((total, { amount }) => total + amount, 0n)
   // Looked up first: the account forgets a grant a day after it was journaled.
   const known = await repeatUntilKnown(() => store.entries.findOne({ _id: id }))
   if (!known) {
     await repeatUntilKnown(() =>
       store.accounts.updateOne(
         { _id: account_id, 'applied.id': { $ne: id } },
-        { $inc: { credits: amount, available: amount }, $push: { applied } },
+        { $inc: { credits: sum, available: sum }, $push: { applied: { $each: applied } } },
       ),
     )
   }
   const account = await repeatUntilKnown(() => store.accounts.findOne({ _id: account_id }))
-  if (account) await journalGrants(store, account)
+  if (account) await journalChanges(store, account)
   return account ?? undefined
-}
-
-/** Writes the entries of what is applied, then forgets what was journaled a day ago. Safe to repeat by anyone. */
-export async function journalGrants(store: Store, account: Pick<AccountRecord, '_id' | 'applied'>): Promise<void> {
-  const entries = account.applied.map((each) => grantEntry(account._id, each))
-  if (entries.length === 0) return
-  await repeatUntilKnown(() => store.entries.insertMany(entries, { ordered: false }).catch(ignoreDuplicate))
-  const old = account.applied.filter(({ at }) => at.getTime() < Date.now() - DAY_MS).map(({ id }) => id)
-  if (old.length === 0) return
-  await repeatUntilKnown(() =>
-    store.accounts.updateOne({ _id: account._id }, { $pull: { applied: { id: { $in: old } } } }),
-  )
-}
-
-function grantEntry(account_id: string, { id, amount, reason, by, at }: AppliedGrant): EntryRecord {
-  return {
-    _id: id,
-    account_id,
-    type: 'grant',
-    amount,
-    legs: [
-      { ledger: `account:${account_id}`, amount },
-      { ledger: 'grants', amount: -amount },
-    ],
-    job_id: null,
-    key_id: null,
-    reason,
-    by,
-    at,
-  }
 }
 
 /** Sets what a key may spend in all (null: no limit), whatever it holds or has settled at this moment. */
@@ -106,8 +91,4 @@ export async function limitKey(store: Store, account_id: string, key_id: string,
     )
     if (matchedCount === 1) return
   }
-}
-
-function ignoreDuplicate(error: unknown) {
-  if (!isDuplicate(error)) throw error
 }

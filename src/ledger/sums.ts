@@ -1,11 +1,13 @@
 // The sums of the entries, by account, with what is decided and not yet journaled. It only reads.
 import type { Store } from '../store/connect.ts'
+import type { EntryType } from '../store/entries.ts'
+import { ENTRY_SIDES } from './changes.ts'
 import type { NanoUsd } from './money.ts'
 
 export interface AccountSums {
-  /** Credit given. */
+  /** Credit given, less what expired or was taken back. */
   grants: NanoUsd
-  /** Credit charged: settled jobs, and those whose entry is on its way while their hold is gone already. */
+  /** Credit charged, less refunds: settled jobs, and those whose entry is on its way while their hold is gone already. */
   settled: NanoUsd
   /** By how much legs differ from the amounts of their entries. */
   crooked: NanoUsd
@@ -21,11 +23,20 @@ export interface Books {
 }
 
 interface Group {
-  _id: { account_id: string; type: string; ledger: string }
+  _id: { account_id: string; type: EntryType; ledger: string }
   /** What the entries say, and what this leg of them says. */
   amount: bigint
   leg: bigint
   count: number
+}
+
+/** Which sum an entry of the type adds to, or takes from. */
+const SUMS: Record<EntryType, ['grants' | 'settled', bigint]> = {
+  grant: ['grants', 1n],
+  expire: ['grants', -1n],
+  reclaim: ['grants', -1n],
+  settle: ['settled', 1n],
+  refund: ['settled', -1n],
 }
 
 interface Settling {
@@ -48,13 +59,13 @@ export async function addUp(store: Store, account_id?: string): Promise<Books> {
   let entries = 0
   for (const { _id, amount, leg, count } of await groupLegs(store, match)) {
     const now = of(_id.account_id)
-    const gain = _id.type === 'grant'
+    const { gains: gain } = ENTRY_SIDES[_id.type]
     const own = _id.ledger === `account:${_id.account_id}`
     // The account pays what it is charged and gets what it is given; the other side is the mirror of that.
     const crooked = now.crooked + magnitude(own === gain ? leg - amount : leg + amount)
     const unanswered = now.unanswered + (own ? amount : -amount)
-    const field = gain ? 'grants' : 'settled'
-    sums.set(_id.account_id, { ...now, crooked, unanswered, ...(own && { [field]: now[field] + amount }) })
+    const [field, sign] = SUMS[_id.type]
+    sums.set(_id.account_id, { ...now, crooked, unanswered, ...(own && { [field]: now[field] + sign * amount }) })
     if (own) entries += count
   }
   if (account_id !== undefined) {

@@ -5,9 +5,10 @@ import type { AccountRecord } from '../store/accounts.ts'
 import { UNLIMITED_ROOM } from '../store/accounts.ts'
 import type { Store } from '../store/connect.ts'
 import type { KeyRecord } from '../store/keys.ts'
-import { journalGrants } from './grants.ts'
+import { journalChanges } from './changes.ts'
 import { formatUsd, type NanoUsd } from './money.ts'
 import { addUp, type Books } from './sums.ts'
+import { lotDrift, suspectLots } from './verify_lots.ts'
 
 /** One amount that is not what the entries say; amounts in USD with nine places. */
 export interface Drift {
@@ -49,6 +50,7 @@ export async function verify(store: Store, differs_ms = DIFFERS_MS): Promise<Ver
   for await (const key of store.keys.find({ kind: 'caller' })) {
     if ((await keyDrift(store, key)) !== undefined) suspects.push(() => recheckKey(store, key._id, differs_ms))
   }
+  for (const account_id of await suspectLots(store)) suspects.push(() => recheckLots(store, account_id, differs_ms))
   const drift: Drift[] = []
   while (suspects.length > 0) {
     const found = await Promise.all(suspects.splice(0, AT_ONCE).map((look) => look()))
@@ -65,7 +67,7 @@ async function checkPresence(store: Store, account_id: string, books: Books): Pr
 }
 
 /**
- * The account before and after its entries are added up: credit given and credit settled only ever grow, so what the
+ * The account before and after its entries are added up: credit given and credit settled hardly ever shrink, so what the
  * entries say lies between the two, and is equal to both when nothing moved. An account that never rests is held to that.
  */
 async function recheck(store: Store, account_id: string, differs_ms: number): Promise<Drift[]> {
@@ -73,7 +75,7 @@ async function recheck(store: Store, account_id: string, differs_ms: number): Pr
   for (;;) {
     const before = await store.accounts.findOne({ _id: account_id })
     if (!before) return []
-    await journalGrants(store, before)
+    await journalChanges(store, before)
     const books = await addUp(store, account_id)
     const after = await store.accounts.findOne({ _id: account_id })
     if (!after) return []
@@ -111,7 +113,18 @@ function check(before: AccountRecord, account: AccountRecord, books: Books): Dri
 
 /** What lies between the two readings agrees with the later one. */
 const within = (amount: NanoUsd, before: NanoUsd, after: NanoUsd): NanoUsd =>
-  before <= amount && amount <= after ? after : amount
+  (before <= amount && amount <= after) || (after <= amount && amount <= before) ? after : amount
+
+/** Lots of an account that never rests are read again until they were read in between two changes. */
+async function recheckLots(store: Store, account_id: string, differs_ms: number): Promise<Drift[]> {
+  const until = Date.now() + differs_ms
+  for (;;) {
+    const found = await lotDrift(store, account_id)
+    if (found?.length === 0 || Date.now() > until)
+      return (found ?? []).map(({ what, expected, found: is }) => difference(account_id, what, expected, is))
+    await pause(REREAD_MS)
+  }
+}
 
 /** A limit that is being changed is looked at until it is. */
 async function recheckKey(store: Store, key_id: string, differs_ms: number): Promise<Drift[]> {

@@ -1,6 +1,8 @@
 // Accounts in the store: whose credit it is. All of an account's money is in this one document, so that one guarded
 // update can move it; every amount is an Int64 of nano-USD.
 import { Schema } from 'mongoose'
+import type { EntryType } from './entries.ts'
+import type { LotTerms } from './lots.ts'
 
 /**
  * Credit set aside for one job. The nonce is fresh for every attempt to hold, so a delayed duplicate is recognised, and
@@ -38,13 +40,26 @@ export interface KeySpend {
   limits?: Limits
 }
 
-/** A grant that is applied and perhaps not journaled yet: the whole entry, so that a crash leaves nothing unexplained. */
-export interface AppliedGrant {
+/**
+ * A change that no job makes, applied and perhaps not journaled yet: the whole entry, so that a crash leaves nothing
+ * unexplained. A zero says that the change was refused: nobody else can make it under this id.
+ */
+export interface AppliedChange {
   id: string
+  /** Absent in those of before there were lots: a grant. */
+  type?: Exclude<EntryType, 'settle'>
   amount: bigint
   reason: string
   by: string
   at: Date
+  /** Of a grant. */
+  terms?: LotTerms
+  /** Of a refund: the job, the key that gets its room back, and what had been refunded before. */
+  job_id?: string
+  key_id?: string
+  before?: bigint
+  /** Of credit that leaves: the lot it leaves. */
+  lot?: string
 }
 
 /** `credits == available + held + settled` in every state of the document. */
@@ -60,7 +75,7 @@ export interface AccountRecord {
   /** By key id. */
   keys: Record<string, KeySpend>
   limits?: Limits
-  applied: AppliedGrant[]
+  applied: AppliedChange[]
   created_at: Date
 }
 

@@ -7,6 +7,7 @@ import { type EntryRecord, entrySchema } from './entries.ts'
 import { type IdempotencyRecord, idempotencySchema } from './idempotency.ts'
 import { type JobRecord, jobSchema } from './jobs.ts'
 import { type KeyRecord, keySchema } from './keys.ts'
+import { type LotBookRecord, type LotRecord, lotBookSchema, lotSchema } from './lots.ts'
 import { type RouterRecord, routerSchema } from './routers.ts'
 import { type ThreadRecord, threadSchema } from './threads.ts'
 import { type UserRecord, userSchema } from './users.ts'
@@ -25,6 +26,8 @@ export interface Store {
   keys: mongo.Collection<KeyRecord>
   jobs: mongo.Collection<JobRecord>
   entries: mongo.Collection<EntryRecord>
+  lots: mongo.Collection<LotRecord>
+  lot_books: mongo.Collection<LotBookRecord>
   routers: mongo.Collection<RouterRecord>
   audit: mongo.Collection<AuditRecord>
   webhook_endpoints: mongo.Collection<WebhookEndpointRecord>
@@ -58,6 +61,8 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     key: keySchema,
     job: jobSchema,
     entry: entrySchema,
+    lot: lotSchema,
+    lot_book: lotBookSchema,
     router: routerSchema,
     audit: auditSchema,
     webhook_endpoint: webhookEndpointSchema,
@@ -74,6 +79,8 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     keys: database.collection<KeyRecord>('keys'),
     jobs: database.collection<JobRecord>('jobs'),
     entries: database.collection<EntryRecord>('entries'),
+    lots: database.collection<LotRecord>('lots'),
+    lot_books: database.collection<LotBookRecord>('lot_books'),
     routers: database.collection<RouterRecord>('routers'),
     audit: database.collection<AuditRecord>('audit'),
     webhook_endpoints: database.collection<WebhookEndpointRecord>('webhook_endpoints'),

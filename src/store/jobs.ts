@@ -91,6 +91,13 @@ export interface JobRecord {
   /** Which of the worker's queues it waits in; of asynchronous work alone. */
   queue?: string
   /** When its owner asked for its end while another router worked on it. */
+  /** By how much the list price exceeds the charge; absent where it does not. */
+  loss?: bigint
+  /** What was given back of the cost, and how. */
+  refunded?: bigint
+  refunds?: JobRefund[]
+  /** Since when a refund is under way. */
+  refund_due?: Date
   cancel_at?: Date
   polls: number
   /** When the provider was last seen still working on it. */
@@ -159,6 +166,10 @@ export const jobSchema: Schema = new Schema(
     polls: { type: Number, required: true },
     polled_at: { type: Date },
     ref: { type: mixed, default: null },
+    loss: { type: Schema.Types.BigInt },
+    refunded: { type: Schema.Types.BigInt },
+    refunds: { type: [mixed], default: undefined },
+    refund_due: { type: Date },
     made: { type: mixed },
     late_success: { type: mixed },
     late_looks: { type: Number },
@@ -199,3 +210,5 @@ jobSchema.index(
   { 'idempotency.attempt': 1 },
   { name: 'idempotency', partialFilterExpression: { 'idempotency.attempt': { $exists: true } } },
 )
+jobSchema.index({ refund_due: 1 }, { name: 'refund', partialFilterExpression: { refund_due: { $exists: true } } })
+jobSchema.index({ loss: 1, _id: 1 }, { name: 'loss', partialFilterExpression: { loss: { $exists: true } } })

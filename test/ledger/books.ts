@@ -170,6 +170,9 @@ export function behindLine(
       database: wrap('database', store.database, ['command']),
       accounts: wrap('accounts', store.accounts, writes),
       entries: wrap('entries', store.entries, writes),
+      lots: wrap('lots', store.lots, writes),
+      lot_books: wrap('lot_books', store.lot_books, writes),
+      jobs: wrap('jobs', store.jobs, writes),
     },
     async land() {
       const landing = late.splice(0)
