@@ -1,11 +1,11 @@
 // Opening a job: the intent is written (S1), then the credit is held (S2), before any provider is called.
 import type { Json, JsonObject, Operation } from '../contract.ts'
 import type { HoldOutcome } from '../ledger/hold.ts'
-import { formatUsd } from '../ledger/money.ts'
+import { repeatUntilKnown } from '../ledger/writes.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import type { Admitted } from './admit.ts'
-import { Failure } from './failure.ts'
 import { newId } from './ids.ts'
+import { knownRefusal, refusalOf, tellRates, tokensOf } from './limits.ts'
 import type { Caller, Services } from './services.ts'
 import { release } from './settle.ts'
 import { checkWebhookUrl } from './webhook_urls.ts'
@@ -29,10 +29,18 @@ export interface JobPlan {
   opened?: (job: JobRecord) => void
 }
 
-/** Throws Failure: insufficient_credits or key_budget_exhausted (402); StoreUnavailable. Nothing stays held then. */
+/**
+ * Throws Failure: insufficient_credits, key_budget_exhausted or account_budget_exhausted (402), rate_limit_exceeded (429);
+ * StoreUnavailable. Nothing stays held then.
+ */
 export async function openJob(services: Services, caller: Caller, admitted: Admitted, plan: JobPlan): Promise<Work> {
   // The worker's jobs were checked before their request was kept.
   if (plan.webhook_url !== undefined && plan.mode === 'sync') await checkWebhookUrl(services, plan.webhook_url)
+  const known = knownRefusal(services, caller, admitted.hold)
+  if (known) {
+    await forgetRequest(services, plan.request_key)
+    throw known
+  }
   const job = newJob(services, caller, admitted, plan)
   plan.opened?.(job)
   const work = services.works.begin({ job, offers: admitted.offers, abort: new AbortController(), decided: false })
@@ -44,6 +52,7 @@ export async function openJob(services: Services, caller: Caller, admitted: Admi
       account_id: job.account_id,
       key_id: job.key_id,
       amount: job.hold,
+      tokens: mostTokens(admitted),
     })
   } catch (error) {
     // Whether the job or its hold were written is unknown.
@@ -52,14 +61,35 @@ export async function openJob(services: Services, caller: Caller, admitted: Admi
   }
   if (outcome.held) {
     job.nonce = outcome.nonce
+    await tellRates(services, caller, outcome.nonce)
     return work
   }
-  const refusal =
-    outcome.reason === 'insufficient_credits'
-      ? insufficientCredits(job.hold, outcome.available)
-      : budgetExhausted(job.hold, outcome.available)
-  await release(services, work, refusal, 'failed')
+  const refusal = refusalOf(job.hold, outcome)
+  if (refusal.status === 429) await withdraw(services, caller, work)
+  else await release(services, work, refusal, 'failed')
   throw refusal
+}
+
+const mostTokens = ({ offers }: Admitted): bigint =>
+  BigInt(Math.max(...offers.map(({ estimate }) => tokensOf(estimate))))
+
+/** A call that came too soon is no job: its intent is taken back. What cannot be taken back, recovery ends. */
+async function withdraw(services: Services, caller: Caller, work: Work): Promise<void> {
+  const { _id, request_key } = work.job
+  work.decided = true
+  try {
+    await repeatUntilKnown(() => services.store.jobs.deleteOne({ _id, state: 'new' }))
+    await forgetRequest(services, request_key)
+    services.works.end(work)
+  } catch (error) {
+    services.log.error({ job: _id, error }, 'A refused call could not be taken back; recovery will end its job.')
+    services.works.lose(work)
+  }
+  caller.withdrawn?.()
+}
+
+async function forgetRequest({ storage }: Services, key: string | null | undefined): Promise<void> {
+  if (typeof key === 'string') await storage.remove(key)
 }
 
 function newJob(services: Services, caller: Caller, { model, offers, hold }: Admitted, plan: JobPlan): JobRecord {
@@ -109,26 +139,4 @@ function newJob(services: Services, caller: Caller, { model, offers, hold }: Adm
     completed_at: null,
     deleted_at: null,
   }
-}
-
-function insufficientCredits(needed: bigint, available: bigint): Failure {
-  return new Failure(
-    402,
-    'insufficient_credits',
-    `This call needs ${formatUsd(needed)} USD set aside and ${formatUsd(available)} USD are available. Add credit, or ask for less output.`,
-    {
-      facts: { needed_usd: formatUsd(needed), available_usd: formatUsd(available) },
-    },
-  )
-}
-
-function budgetExhausted(needed: bigint, available: bigint): Failure {
-  return new Failure(
-    402,
-    'key_budget_exhausted',
-    `This call needs ${formatUsd(needed)} USD set aside and this key may still spend ${formatUsd(available)} USD. Raise the key's limit, or ask for less output.`,
-    {
-      facts: { needed_usd: formatUsd(needed), available_usd: formatUsd(available) },
-    },
-  )
 }

@@ -59,7 +59,7 @@ export async function recoverLostJobs(services: Services): Promise<void> {
 
 async function recoverJob(services: Services, job: JobRecord): Promise<void> {
   const { jobs } = services.store
-  const { _id, state, lease, cost, decision } = job
+  const { _id, state, lease, cost, decision, usage } = job
   switch (state) {
     case 'settling':
     case 'releasing':
@@ -67,6 +67,7 @@ async function recoverJob(services: Services, job: JobRecord): Promise<void> {
         charged: state === 'settling' ? (cost ?? 0n) : undefined,
         decided_at: decision?.at ?? new Date(),
         status: decision?.status ?? 'failed',
+        usage,
       })
     case 'settled':
     case 'released':
@@ -90,7 +91,8 @@ async function release(services: Services, job: JobRecord, nonce: string): Promi
   const status = job.cancel_at ? 'canceled' : 'failed'
   const error = jobError(job.cancel_at ? canceled() : interrupted())
   const won = await ledger.decide({ job_id: job._id, nonce, status, by, error })
-  if (won) return finish(services, { ...job, nonce }, { charged: undefined, decided_at: new Date(), status })
+  if (won)
+    return finish(services, { ...job, nonce }, { charged: undefined, decided_at: new Date(), status, usage: null })
   const decided = await store.jobs.findOne({ _id: job._id, state: { $in: ['settling', 'releasing'] } })
   if (decided) await recoverJob(services, decided)
 }

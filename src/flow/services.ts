@@ -9,6 +9,7 @@ import type { Callers } from './callers.ts'
 import type { Idempotency, Trial } from './idempotency.ts'
 import type { JobWrites } from './job_writes.ts'
 import type { Lanes } from './lanes.ts'
+import type { RateStanding } from './limits.ts'
 import type { Metrics } from './metrics.ts'
 import type { Secrets } from './secrets.ts'
 import type { Works } from './work.ts'
@@ -49,6 +50,10 @@ export interface Caller {
   models: string[] | null
   /** How long its outputs are kept, where that differs from the site's. */
   retention_days?: number
+  /** Told how far its limits a minute are, once this call is counted in them. */
+  tellRates?: (standings: RateStanding[]) => void
+  /** Told that this call came to be no job after all. */
+  withdrawn?: () => void
   /** Set where this call was made under an Idempotency-Key. */
   idempotency?: Trial
 }

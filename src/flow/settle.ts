@@ -8,6 +8,7 @@ import type { JobDecision, JobError, JobOutput, JobRecord } from '../store/jobs.
 import type { AdmittedOffer } from './admit.ts'
 import { outputsExpireAt } from './expiry.ts'
 import { Failure, failureOf } from './failure.ts'
+import { keptTokens } from './limits.ts'
 import type { Services } from './services.ts'
 import type { Work } from './work.ts'
 
@@ -75,7 +76,8 @@ async function decide(services: Services, work: Work, ending: Ending): Promise<b
     })
     if (won) {
       services.metrics.job(ending.status)
-      finishLater(services, job, { charged: ending.charge?.cost, decided_at, status: ending.status })
+      const { charge, status, usage = null } = ending
+      finishLater(services, job, { charged: charge?.cost, decided_at, status, usage })
     }
     services.works.end(work)
     return won
@@ -98,6 +100,7 @@ export interface Ended {
   charged: NanoUsd | undefined
   decided_at: Date
   status: JobDecision['status']
+  usage: Json
 }
 
 /** What follows a durable decision, in the background: if it fails here, recovery redoes it from the job. */
@@ -111,7 +114,7 @@ function finishLater(services: Services, job: JobRecord, ended: Ended): void {
 export async function finish(
   { ledger, storage, log }: Services,
   job: JobRecord,
-  { charged, decided_at, status }: Ended,
+  { charged, decided_at, status, usage }: Ended,
 ): Promise<void> {
   const { _id: job_id, account_id, key_id, nonce, hold, webhook_url } = job
   if (job.request_key !== null) {
@@ -119,7 +122,9 @@ export async function finish(
     await storage.remove(job.request_key).catch(forget)
   }
   const ending = { status, ...(webhook_url !== undefined && { webhook_url }) }
-  await ledger.finish({ job_id, account_id, key_id, nonce, hold, cost: charged, decided_at, ending })
+  const tokens = keptTokens(usage)
+  const counted = tokens === undefined ? {} : { tokens }
+  await ledger.finish({ job_id, account_id, key_id, nonce, hold, cost: charged, ...counted, decided_at, ending })
 }
 
 /** The rates are chosen by the request's own facts, unless the provider says that it did otherwise. */

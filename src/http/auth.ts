@@ -3,6 +3,7 @@
 import type { Callers } from '../flow/callers.ts'
 import { Failure } from '../flow/failure.ts'
 import type { Context, Middleware } from './context.ts'
+import { withRateHeaders } from './limits.ts'
 
 /** Longer ones are nobody's: refused before they are hashed. */
 const KEY_LENGTH_MAX = 1024
@@ -18,7 +19,7 @@ export function requireCaller(callers: Callers): Middleware {
         "This is the site's admin key, which has no account: use a caller's key here, from POST /api/v1/keys.",
       )
     }
-    context.state.caller = caller
+    context.state.caller = withRateHeaders(context, caller)
     await next()
   }
 }

@@ -52,7 +52,14 @@ export function errorHeaders(failure: Failure): Record<string, string> {
   }
 }
 
-const NEVER = new Set(['internal_error', 'insufficient_quota', 'key_budget_exhausted', 'insufficient_credits'])
+const NEVER = new Set([
+  'internal_error',
+  'insufficient_quota',
+  'insufficient_credits',
+  'key_budget_exhausted',
+  'account_budget_exhausted',
+  'request_exceeds_rate_limit',
+])
 
 function mayHelp({ status, code, retry_after_ms, facts }: Failure): boolean {
   if (NEVER.has(code)) return false
