@@ -1,5 +1,6 @@
 // A provider's chat answer, whole or as a stream, in the caller's format: passed through where the provider speaks the
 // same protocol, else made from its canonical events. It charges nothing and decides nothing.
+
 import {
   type Call,
   type ChatConnection,
@@ -8,6 +9,7 @@ import {
   ProviderError,
   type Usage,
 } from '../contract.ts'
+import type { FileKind } from '../media/sniff.ts'
 import { addressOf } from '../protocols/address.ts'
 import type { AnswerEnd, ChatFront, PassThrough, StreamEncoder, StreamTap } from '../protocols/front.ts'
 import { readBody } from '../protocols/transport.ts'
@@ -144,10 +146,12 @@ async function forward(
   return passage.forward(sent, headers ? { ...call, headers } : call)
 }
 
-/** A picture that the provider fetches itself is none of ours. */
+/** What a part of a chat may be; what the provider fetches itself is none of ours. */
+const PART_KINDS: FileKind[] = ['image', 'audio', 'video', 'document']
+
 function dataUrls(fetches: NonNullable<ChatConnection['fetches']>, signal: AbortSignal) {
   const load = loadThroughGuard(signal)
-  return async (url: string) => (fetches(url) ? undefined : addressOf(await load(url, ['image'], 'messages')))
+  return async (url: string) => (fetches(url) ? undefined : addressOf(await load(url, PART_KINDS, 'messages')))
 }
 
 async function forwardedStream(

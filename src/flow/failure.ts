@@ -63,7 +63,7 @@ export function failureOf(error: unknown): Failure {
     code,
     fault === 'caller' ? error.message : (MESSAGES[error.kind] ?? MESSAGES.unavailable),
     {
-      ...(param !== undefined && { param }),
+      ...(param !== undefined && fault === 'caller' && { param }),
       ...(retry_after_ms !== undefined && { retry_after_ms }),
       facts: { kind: error.kind },
       cause: error,

@@ -13,6 +13,8 @@ const SECRETS: [RegExp, string][] = [
   [/\b(?:sk|pk|rk|gsk|xai|csk|fw|r8|hf|tgp|key|nvapi|pplx)[-_][\w*.-]{6,}/gi, '[key]'],
   [/\bAIza[\w*-]{10,}/g, '[key]'],
   [/\beyJ[\w-]{10,}\.[\w-]{5,}(?:\.[\w-]*)?/g, '[key]'],
+  // Those of vendors whose keys have no shape but their length (Deepgram, Mistral, Together), and AWS's.
+  [/\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{32,}\b/gi, '[key]'],
   [/\b(?:org|proj|user|acct|account)[-_](?=[\w-]*\d)[\w-]{8,}/gi, '[account]'],
 ]
 
@@ -26,6 +28,9 @@ export function scrub(text: string): string {
 export function withoutSecrets(text: string): string {
   return SECRETS.reduce((clean, [pattern, instead]) => clean.replace(pattern, instead), text)
 }
+
+/** `messages[0].content`: what is no name of a field is words, and those belong into the message. */
+const FIELD = /^[\w.[\]-]{1,100}$/
 
 /** What an error body says, in the dialects of OpenAI and its likes. */
 interface ErrorBody {
@@ -66,11 +71,11 @@ function readErrorBody(body: string): ErrorBody {
   const codes = [error.code, error.type, error.status, outer.code, outer.type, ...theirs, ...google.reasons]
     .filter((code) => isText(code) || typeof code === 'number')
     .map((code) => String(code).toLowerCase())
-  const param = [error.param, google.field].find(isText)
+  const param = [error.param, google.field].find((field) => isText(field) && FIELD.test(field)) as string | undefined
   return {
     codes,
     ...(message === undefined ? {} : { message }),
-    ...(param === undefined ? {} : { param: scrub(param) }),
+    ...(param === undefined ? {} : { param }),
     ...(google.retry_after_ms === undefined ? {} : { retry_after_ms: google.retry_after_ms }),
   }
 }

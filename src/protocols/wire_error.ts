@@ -14,10 +14,12 @@ export class WireError extends Error {
 
 /** Fields by which other gateways let a caller choose the address or the credential of a call. */
 const FORBIDDEN = ['api_base', 'base_url', 'api_key', 'litellm_params', 'custom_llm_provider']
+/** What SDKs put into the body, the head and the address before they send: it stands in a body by mistake or to smuggle. */
+const SDK_ONLY = ['extra_body', 'extra_headers', 'extra_query']
 
 /** Refuses a body that tries to steer where we call and as whom. */
 export function refuseForbidden(body: object): void {
-  const name = FORBIDDEN.find((field) => Object.hasOwn(body, field))
+  const name = [...FORBIDDEN, ...SDK_ONLY].find((field) => Object.hasOwn(body, field))
   if (!name) return
   throw new WireError(`'${name}' is not accepted: the router alone decides where it calls.`, name, 'unknown_parameter')
 }

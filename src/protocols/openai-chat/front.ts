@@ -42,11 +42,18 @@ async function withFiles(body: JsonObject, load: (url: string) => Promise<string
   return { ...body, messages }
 }
 
-async function withData(part: Json, load: (url: string) => Promise<string | undefined>): Promise<Json> {
-  const { url, ...rest } = record(record(part).image_url) as JsonObject
-  if (typeof url !== 'string' || !/^https?:/i.test(url)) return part
-  const data = await load(url)
-  return data === undefined ? part : { ...(part as JsonObject), image_url: { ...rest, url: data } }
+/**
+ * The file of a part stands under any name that ends in url (video_url and audio_url at vLLM), as text or as an object's
+ * url. Whatever is no data comes here or is refused: a server next door opens file: too.
+ */
+async function withData(value: Json, load: (url: string) => Promise<string | undefined>): Promise<Json> {
+  if (Array.isArray(value)) return Promise.all(value.map((each) => withData(each, load)))
+  if (typeof value !== 'object' || value === null) return value
+  const members = Object.entries(value).map(async ([name, member]): Promise<[string, Json]> => {
+    const is_address = typeof member === 'string' && /ur[il]$/i.test(name) && !/^data:/i.test(member)
+    return [name, is_address ? ((await load(member)) ?? member) : await withData(member, load)]
+  })
+  return Object.fromEntries(await Promise.all(members))
 }
 
 export const openaiChatFront: ChatFront = {

@@ -1,6 +1,7 @@
 // What a caller may send to POST /v1/embeddings and /v1/moderations.
 import { z } from 'zod'
 import type { EmbeddingRequest, JsonObject, ModerationRequest } from '../../contract.ts'
+import { WireError } from '../wire_error.ts'
 import { extraField, modelName, readFields } from './fields.ts'
 
 const INPUTS_MAX = 2048
@@ -25,6 +26,9 @@ const embedding = {
 
 /** Throws ZodError and WireError. */
 export function readEmbeddingRequest(body: JsonObject): EmbeddingRequest {
+  // vLLM takes them in place of the input, and opens the addresses in them.
+  if (body.messages !== undefined)
+    throw new WireError("'messages' is not taken here: send 'input'.", 'messages', 'unknown_parameter')
   const { known, extra } = readFields(embedding, body)
   return { ...known, encoding_format: known.encoding_format ?? 'float', ...extraField(extra) }
 }
