@@ -8,6 +8,7 @@ import { type Environment, readConfig } from '../../src/config.ts'
 import type { HeartbeatTimings } from '../../src/flow/heartbeat.ts'
 import { type Router, startRouter } from '../../src/start.ts'
 import type { JobRecord } from '../../src/store/jobs.ts'
+import { ownDatabase, type TestDatabase } from '../support/store.ts'
 
 export interface SiteOptions {
   environment?: Environment
@@ -21,11 +22,13 @@ export interface SiteOptions {
 export class Site {
   readonly data_dir: string
   readonly #options: SiteOptions
+  readonly #database: TestDatabase | undefined
   #router: Router
   readonly admin_key: string
 
-  private constructor(data_dir: string, options: SiteOptions, router: Router) {
+  private constructor(data_dir: string, options: SiteOptions, router: Router, database?: TestDatabase) {
     this.data_dir = data_dir
+    this.#database = database
     this.#options = options
     this.#router = router
     this.admin_key = ADMIN_KEY
@@ -33,7 +36,9 @@ export class Site {
 
   static async open(options: SiteOptions = {}): Promise<Site> {
     const data_dir = options.data_dir ?? (await mkdtemp(join(tmpdir(), 'sw-flow-')))
-    return new Site(data_dir, options, await start(data_dir, options))
+    const database = options.environment?.MONGODB_URI === undefined ? ownDatabase() : undefined
+    const all = { ...options, environment: { ...database?.environment, ...options.environment } }
+    return new Site(data_dir, all, await start(data_dir, all), database)
   }
 
   get url(): string {
@@ -56,6 +61,7 @@ export class Site {
 
   async close(): Promise<void> {
     await this.stop()
+    await this.#database?.drop()
     if (this.#options.data_dir === undefined) await rm(this.data_dir, { recursive: true, force: true })
   }
 

@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { type Environment, readConfig } from '../../src/config.ts'
 import type { Services } from '../../src/flow/services.ts'
 import { startRouter } from '../../src/start.ts'
+import { ownDatabase } from './store.ts'
 
 export interface TestRouter {
   /** http://127.0.0.1:port */
@@ -23,7 +24,8 @@ export interface TestRouter {
 /** The environment is all that the router sees: nothing of the machine's own reaches it. */
 export async function testRouter(environment: Environment = {}): Promise<TestRouter> {
   const data_dir = await mkdtemp(join(tmpdir(), 'switchyard-test-'))
-  const config = readConfig({ PORT: '0', DATA_DIR: data_dir, ...testStoreUri(), ...environment }, data_dir)
+  const database = environment.MONGODB_URI === undefined ? ownDatabase() : undefined
+  const config = readConfig({ PORT: '0', DATA_DIR: data_dir, ...database?.environment, ...environment }, data_dir)
   const router = await startRouter(config, pino({ level: environment.LOG_LEVEL ?? 'silent' }))
   const { admin_key, api_key } = router.first_run
   return {
@@ -35,16 +37,8 @@ export async function testRouter(environment: Environment = {}): Promise<TestRou
     services: router.services,
     async close() {
       await router.close(0)
+      await database?.drop()
       await rm(data_dir, { recursive: true, force: true })
     },
   }
-}
-
-/** The whole suite can be pointed at a real MongoDB; each router then gets a database of its own. */
-function testStoreUri(): Environment {
-  const uri = process.env.TEST_MONGODB_URI
-  if (!uri) return {}
-  const url = new URL(uri)
-  url.pathname = `/test_${process.pid}_${Math.random().toString(36).slice(2, 10)}`
-  return { MONGODB_URI: url.href }
 }

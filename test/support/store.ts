@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import mongoose from 'mongoose'
 import { connectStore, type Store } from '../../src/store/connect.ts'
 import { startEmbeddedStore } from '../../src/store/embedded/start.ts'
 
@@ -14,21 +15,47 @@ export interface TestStore {
 }
 
 export async function testStore(): Promise<TestStore> {
-  const shared = process.env.TEST_MONGODB_URI
-  return shared ? ownDatabase(shared) : ownServer()
+  const database = ownDatabase()
+  return database ? onDatabase(database) : ownServer()
 }
 
-async function ownDatabase(shared: string): Promise<TestStore> {
+export interface TestDatabase {
+  /** What a router's environment must say to use it. */
+  environment: { MONGODB_URI: string }
+  drop(): Promise<void>
+}
+
+/** A database that nobody else has, on TEST_MONGODB_URI; undefined where that is not set, and a router brings its own store. */
+export function ownDatabase(): TestDatabase | undefined {
+  const shared = process.env.TEST_MONGODB_URI
+  if (!shared) return undefined
   const name = `test_${randomUUID().replaceAll('-', '')}`
   // Not by URL: an address of several hosts is none.
-  const uri = shared.replace(/^(mongodb(?:\+srv)?:\/\/[^/?]+)(?:\/[^?]*)?/, `$1/${name}`)
+  const [, hosts = '', query = ''] = /^(mongodb(?:\+srv)?:\/\/[^/?]+)(?:\/[^?]*)?(\?.*)?$/.exec(shared) ?? []
+  // The user, where there is one, is not of the database that was just made up.
+  const source = hosts.includes('@') && !query.includes('authSource=') ? `${query ? '&' : '?'}authSource=admin` : ''
+  const MONGODB_URI = `${hosts}/${name}${query}${source}`
+  return { environment: { MONGODB_URI }, drop: () => dropDatabase(MONGODB_URI) }
+}
+
+async function dropDatabase(uri: string): Promise<void> {
+  const client = await mongoose.mongo.MongoClient.connect(uri)
+  try {
+    await client.db().dropDatabase()
+  } finally {
+    await client.close()
+  }
+}
+
+async function onDatabase({ environment, drop }: TestDatabase): Promise<TestStore> {
+  const uri = environment.MONGODB_URI
   const store = await connectStore(uri)
   return {
     store,
     uri,
     async close() {
-      await store.database.dropDatabase()
       await store.close()
+      await drop()
     },
   }
 }
