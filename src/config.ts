@@ -44,6 +44,12 @@ function readHosts(text: string, check: z.RefinementCtx): string[] {
   return hosts
 }
 
+function readFault(text: string, check: z.RefinementCtx): Config['fault'] {
+  const [, point = '', times = '1'] = /^(K(?:[1-9]|1[0-2]))(?::([1-9]\d{0,8}))?$/.exec(text) ?? []
+  if (point === '') check.addIssue({ code: 'custom', message: 'must be one of K1 to K12, or K7:3 for the third time' })
+  return { point, spared: Number(times) - 1 }
+}
+
 const Settings = z.object({
   PORT: whole(0, 65_535).default(8080),
   HOST: z.string().min(1).default('127.0.0.1'),
@@ -68,6 +74,7 @@ const Settings = z.object({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   TRUST_PROXY: onOff.default(false),
   BODY_BYTES_MAX: whole(1024, 2 ** 30).default(64 * 2 ** 20),
+  FAULT: z.string().transform(readFault).optional(),
   NODE_ENV: z.string().optional(),
 })
 
@@ -101,6 +108,8 @@ export interface Config {
   trust_proxy: boolean
   /** The largest request body, uploads included. */
   body_bytes_max: number
+  /** Where this process must kill itself, on a test site. */
+  fault: { point: string; spared: number } | undefined
   production: boolean
   /** For providers' own settings, which only the registry reads. */
   environment: Environment
@@ -124,6 +133,8 @@ export function readConfig(environment: Environment = process.env, working_dir: 
     throw new ConfigError(
       'ENCRYPTION_KEYS: required with NODE_ENV=production. Make one with: echo "k1:$(openssl rand -base64 32)"',
     )
+  if (production && settings.FAULT)
+    throw new ConfigError('FAULT: kills this router on purpose, for tests; it cannot be set with NODE_ENV=production')
   const dirs = (own: string, extra: string | undefined) => [
     join(HOME, own),
     ...(extra ? [resolve(working_dir, extra)] : []),
@@ -147,6 +158,7 @@ export function readConfig(environment: Environment = process.env, working_dir: 
     log_level: settings.LOG_LEVEL,
     trust_proxy: settings.TRUST_PROXY,
     body_bytes_max: settings.BODY_BYTES_MAX,
+    fault: settings.FAULT,
     production,
     environment: all,
   }

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { greeting } from './greeting.ts'
 import { makeLog } from './http/log.ts'
+import { armFault } from './ledger/fault_point.ts'
 import { RegistryFaults } from './registry.ts'
 import { type Router, startRouter } from './start.ts'
 import { DataFolderInUse, DataFolderUnusable } from './store/embedded/start.ts'
@@ -53,6 +54,7 @@ function exit(code: number): never {
 
 const config = configuration()
 const log = makeLog(config.log_level, destination)
+if (config.fault) armFault(config.fault)
 
 process.on('unhandledRejection', (error) => {
   log.fatal({ error }, 'An error was not handled; the router stops, and recovery takes over what it did.')

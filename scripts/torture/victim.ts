@@ -30,6 +30,13 @@ export class Victim {
     return this.#child?.pid
   }
 
+  /** Resolves when the process that was started last has ended, by whomever. */
+  get died(): Promise<void> {
+    const child = this.#child
+    if (!child || child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+    return once(child, 'exit').then(() => undefined)
+  }
+
   /** Answers how long it took until it was ready. */
   async start(): Promise<number> {
     const began_ms = performance.now()

@@ -2,6 +2,7 @@
 // on the job; only the one that served it is charged.
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Call, ERROR_KINDS, ProviderError } from '../contract.ts'
+import { faultPoint } from '../ledger/fault_point.ts'
 import type { JobAttempt } from '../store/jobs.ts'
 import type { AdmittedOffer } from './admit.ts'
 import { hookAddress } from './hooks.ts'
@@ -38,7 +39,10 @@ export async function attemptOffers<Result>(
       work.job.offer = index
       const record = beginAttempt(work, admitted)
       try {
-        const result = await run(admitted, callFor(services, work, admitted))
+        faultPoint('K5')
+        const running = run(admitted, callFor(services, work, admitted))
+        faultPoint('K6')
+        const result = await running
         endAttempt(record, 'accepted')
         return result
       } catch (error) {

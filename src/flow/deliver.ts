@@ -1,6 +1,7 @@
 // Delivering a stream: bytes go on as they come and as fast as the reader takes them; the charge is durable before the
 // last of them. A reader who leaves has detached: the work is read to its end, within bounds, and stays readable as a job.
 import { ProviderError } from '../contract.ts'
+import { faultPoint } from '../ledger/fault_point.ts'
 import { type NanoUsd, shortUsd } from '../ledger/money.ts'
 import type { AnswerEnd, ChatFront } from '../protocols/front.ts'
 import type { JobOutput, JobRecord } from '../store/jobs.ts'
@@ -95,6 +96,7 @@ async function relay(
       work.events?.push(chunk)
       if (!reading.detached) {
         const behind = sink.write(chunk)
+        faultPoint('K7')
         if (behind) await behind
         if (!sink.gone) continue
         reading.detached = true

@@ -1,5 +1,6 @@
 // Opening a job: the intent is written (S1), then the credit is held (S2), before any provider is called.
 import type { Json, JsonObject, Operation } from '../contract.ts'
+import { faultPoint } from '../ledger/fault_point.ts'
 import type { HoldOutcome } from '../ledger/hold.ts'
 import { repeatUntilKnown } from '../ledger/writes.ts'
 import type { JobRecord } from '../store/jobs.ts'
@@ -46,7 +47,9 @@ export async function openJob(services: Services, caller: Caller, admitted: Admi
   const work = services.works.begin({ job, offers: admitted.offers, abort: new AbortController(), decided: false })
   let outcome: HoldOutcome
   try {
+    faultPoint('K1')
     await services.job_writes.insert(job)
+    faultPoint('K2')
     outcome = await services.ledger.hold({
       job_id: job._id,
       account_id: job.account_id,
@@ -61,6 +64,7 @@ export async function openJob(services: Services, caller: Caller, admitted: Admi
   }
   if (outcome.held) {
     job.nonce = outcome.nonce
+    faultPoint('K4')
     await tellRates(services, caller, outcome.nonce)
     return work
   }

@@ -1,6 +1,7 @@
 // Ending a job: what it costs, the decision that says so (S5), and the hand-over of what follows to the ledger.
 import type { Json, Usage } from '../contract.ts'
 import type { Charge } from '../ledger/decide.ts'
+import { faultPoint } from '../ledger/fault_point.ts'
 import { formatUsd, type NanoUsd } from '../ledger/money.ts'
 import { StoreUnavailable } from '../ledger/writes.ts'
 import { cost, UnpricedUsage } from '../pricing/cost.ts'
@@ -64,6 +65,7 @@ async function decide(services: Services, work: Work, ending: Ending): Promise<b
   const { job } = work
   const decided_at = new Date()
   work.decided = true
+  if (ending.charge) faultPoint('K8')
   try {
     const won = await services.ledger.decide({
       job_id: job._id,
@@ -75,6 +77,7 @@ async function decide(services: Services, work: Work, ending: Ending): Promise<b
       ...ending,
     })
     if (won) {
+      if (ending.charge) faultPoint('K9')
       services.metrics.job(ending.status)
       const { charge, status, usage = null } = ending
       finishLater(services, job, { charged: charge?.cost, decided_at, status, usage })

@@ -5,6 +5,7 @@ import type { Store } from '../store/connect.ts'
 import type { EntryRecord } from '../store/entries.ts'
 import type { JobDecision } from '../store/jobs.ts'
 import { byAccount, oncePerJob } from './by_account.ts'
+import { faultPoint } from './fault_point.ts'
 import { limitsField, type Mark, marksOf, moneyWindows, takenBy, usedOf } from './limits.ts'
 import type { NanoUsd } from './money.ts'
 import { isDuplicate, isRefused, repeatUntilKnown, type UpdateStatement, update } from './writes.ts'
@@ -38,9 +39,12 @@ export function finishBatch(store: Store, linger_ms: number, beforeClose?: Befor
   return new Batch(
     async (decided) => {
       await apply(store, decided)
+      faultPoint('K10')
       await journal(store, decided)
+      faultPoint('K11')
       await beforeClose?.(decided)
       await close(store, decided)
+      faultPoint('K12')
       return decided.map(() => undefined)
     },
     { items_max: 300, linger_ms, apart: isRefused },
@@ -174,11 +178,11 @@ function settlementEntry({ job_id, account_id, key_id, nonce, decided_at }: Deci
     by: null,
     ...(windows && { windows }),
     at: decided_at,
+    ...(cost === 0n ? { lots: [] } : { unattributed: true }),
   }
 }
 
 /** S8: the job is at rest; nothing looks for it any more, and its request is erased. */
-    ...(cost === 0n ? { lots: [] } : { unattributed: true }),
 async function close(store: Store, decided: Decided[]): Promise<void> {
   const ids = (settled: boolean) =>
     decided.filter(({ cost }) => (cost !== undefined) === settled).map(({ job_id }) => job_id)

@@ -5,6 +5,7 @@ import type { AccountRecord, Hold, LimitKind } from '../store/accounts.ts'
 import { Batch } from '../store/batch.ts'
 import type { Store } from '../store/connect.ts'
 import { byAccount, oncePerJob } from './by_account.ts'
+import { faultPoint } from './fault_point.ts'
 import { KnownLimits } from './known_limits.ts'
 import {
   allowancesOf,
@@ -74,6 +75,7 @@ async function hold(store: Store, limits: KnownLimits, requests: HoldRequest[]):
       const attempts = open.map((request) => attemptOf(request, limits.marks(request)))
       const groups = together ? byAccount(attempts) : attempts.map((attempt) => [attempt])
       const { matched, lost } = await send(store, groups)
+      faultPoint('K3')
       if (matched === groups.length) {
         for (const { job_id, nonce } of attempts) outcomes.set(job_id, { held: true, nonce })
         return
