@@ -14,6 +14,7 @@ import { step } from './step.ts'
 import { canceled } from './work.ts'
 
 const LOOK_MS = 250
+const AHEAD_MS_MAX = 2000
 /** Between two looks that are asked for by jobs that come and go. */
 const SOON_MS = 20
 /** How often queues are looked for that other routers have filled. */
@@ -41,12 +42,18 @@ export function startWorker(services: Services, { heard_at }: Pick<Heartbeat, 'h
   let looking: Promise<void> | undefined
   let soon: NodeJS.Timeout | undefined
   let discover_at = 0
+  /** For how long polls are claimed ahead: until the next look, which takes longer where the store is slow. */
+  let ahead_ms = LOOK_MS
   let stopped = false
   let old = true
 
   function look() {
     if (stopped || looking) return
+    const began_ms = performance.now()
     looking = takeDue()
+      .then(() => {
+        ahead_ms = Math.min(AHEAD_MS_MAX, Math.max(LOOK_MS, 2 * (performance.now() - began_ms)))
+      })
       .catch((error: unknown) => log.error({ error }, 'The worker could not look for due jobs; it tries again.'))
       .finally(() => {
         looking = undefined
@@ -99,7 +106,7 @@ export function startWorker(services: Services, { heard_at }: Pick<Heartbeat, 'h
   function pollsNow(lane: Lane): number {
     if (lane.work.waiting >= WAITING_MAX || Date.now() < heard_at) return 0
     const now = performance.now()
-    return Math.min(lane.polls.free, lane.pace.room(now, now + LOOK_MS))
+    return Math.min(lane.polls.free, lane.pace.room(now, now + ahead_ms))
   }
 
   const worksNow = (lane: Lane) => (lane.isOpen(performance.now()) ? lane.work.free : 0)
