@@ -67,6 +67,8 @@ export function makeApp(services: Services, isReady: () => boolean): Koa<State, 
   const { callers, metrics, idempotency, config } = services
   const app = new Koa<State, object>()
   app.proxy = services.config.trust_proxy
+  // Of x-forwarded-for only what the proxy itself added: whatever stands before it a caller may have written.
+  app.maxIpsCount = 1
   // `errors` answers and logs everything; what Koa would print besides is a connection that broke off.
   app.silent = true
 

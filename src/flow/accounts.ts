@@ -1,6 +1,7 @@
 // Users and the accounts they own: made, listed, renamed. Credit comes from grants.ts, never from here.
 import { openAccount } from '../ledger/grants.ts'
 import { formatUsd } from '../ledger/money.ts'
+import { type LimitChange, setLimits } from '../ledger/set_limits.ts'
 import { isDuplicate, repeatUntilKnown } from '../ledger/writes.ts'
 import type { AccountRecord } from '../store/accounts.ts'
 import { type Page, type PageQuery, pageById } from '../store/page.ts'
@@ -9,6 +10,7 @@ import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
 import { newId } from './ids.ts'
 import { seconds } from './job_view.ts'
+import { type LimitsView, limitsDetail, limitsView } from './limits.ts'
 import type { Services } from './services.ts'
 
 export type AccountServices = Pick<Services, 'store' | 'ledger'>
@@ -21,7 +23,7 @@ export interface CreditsView {
   settled_usd: string
 }
 
-export interface UserView extends CreditsView {
+export interface UserView extends CreditsView, LimitsView {
   id: string
   object: 'user'
   account_id: string
@@ -67,7 +69,7 @@ export async function getUser({ store, ledger }: AccountServices, id: string): P
 export async function changeUser(
   services: AccountServices,
   id: string,
-  fields: Partial<UserFields>,
+  { limits = {}, ...fields }: Partial<UserFields> & { limits?: LimitChange },
   by: string,
 ): Promise<UserView> {
   const { store } = services
@@ -75,12 +77,14 @@ export async function changeUser(
     ...(fields.name !== undefined && { name: fields.name }),
     ...(fields.email !== undefined && { email: fields.email }),
   }
-  if (Object.keys(change).length === 0) return getUser(services, id)
-  const { matchedCount } = await emailOnce(fields.email ?? null, () =>
-    store.users.updateOne({ _id: id }, { $set: change }),
-  )
-  if (matchedCount === 0) throw userNotFound(id)
-  await audit(services, { by, action: 'user.update', subject: id, detail: change })
+  const detail = { ...change, ...limitsDetail(limits) }
+  if (Object.keys(detail).length === 0) return getUser(services, id)
+  const user = await repeatUntilKnown(() => store.users.findOne({ _id: id }))
+  if (!user) throw userNotFound(id)
+  if (Object.keys(change).length > 0)
+    await emailOnce(fields.email ?? null, () => store.users.updateOne({ _id: id }, { $set: change }))
+  await setLimits(store, { account_id: user.account_id }, limits)
+  await audit(services, { by, action: 'user.update', subject: id, detail })
   return getUser(services, id)
 }
 
@@ -136,7 +140,7 @@ const creditsView = (account: Credits | undefined): CreditsView => ({
 
 const userView = (
   { _id, account_id, name, email, created_at }: UserRecord,
-  account: Credits | undefined,
+  account: (Credits & Pick<AccountRecord, 'limits'>) | undefined,
 ): UserView => ({
   id: _id,
   object: 'user',
@@ -144,5 +148,6 @@ const userView = (
   name,
   email,
   ...creditsView(account),
+  ...limitsView(account?.limits),
   created_at: seconds(created_at),
 })

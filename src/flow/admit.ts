@@ -5,6 +5,7 @@ import { formatUsd, type NanoUsd, parseUsd } from '../ledger/money.ts'
 import { cost, UnpricedUsage } from '../pricing/cost.ts'
 import type { Quote } from '../pricing/schema.ts'
 import { lookUp, type Offer } from '../registry.ts'
+import { checkAllowed } from './allow.ts'
 import { Failure } from './failure.ts'
 import type { Caller, Services } from './services.ts'
 
@@ -40,7 +41,7 @@ export interface Admitted {
   hold: NanoUsd
 }
 
-/** Throws Failure: model_not_found, model_not_allowed, invalid_request, max_cost_exceeded. */
+/** Throws Failure: model_not_found, model_not_allowed, operation_not_allowed, invalid_request, max_cost_exceeded. */
 export function admit(services: Services, caller: Caller, demand: Demand): Admitted {
   const offers = findOffers(services, caller, demand)
   const admitted: AdmittedOffer[] = []
@@ -66,7 +67,7 @@ export function admit(services: Services, caller: Caller, demand: Demand): Admit
 
 const ascending = (one: NanoUsd, other: NanoUsd) => Number(one - other)
 
-/** The offers of a model that this key may call, in routing order. Throws Failure model_not_found and model_not_allowed. */
+/** The offers of a model that this key may call, in routing order. Throws Failure model_not_found, model_not_allowed, operation_not_allowed. */
 export function findOffers(
   services: Services,
   caller: Caller,
@@ -75,17 +76,7 @@ export function findOffers(
   const found = lookUp(services.registry(), model, operation)
   if (!found.found) throw notFound(model, operation, found)
   const name = found.offers[0]?.model ?? model
-  if (caller.models && !caller.models.includes(name)) {
-    throw new Failure(
-      403,
-      'model_not_allowed',
-      `This key may not call ${name}. It may call: ${caller.models.join(', ')}.`,
-      {
-        param: 'model',
-        facts: { models: caller.models },
-      },
-    )
-  }
+  checkAllowed(caller, name, operation)
   return found.offers
 }
 

@@ -5,6 +5,7 @@ import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import { repeatUntilKnown, update } from '../ledger/writes.ts'
 import type { Store } from '../store/connect.ts'
+import type { KeyRecord } from '../store/keys.ts'
 import { hashOfKey, isKeyText } from './key_text.ts'
 import type { Caller } from './services.ts'
 
@@ -18,6 +19,14 @@ const ADMIN: Caller = { key_id: 'admin', account_id: '', user_id: '', kind: 'adm
 
 interface Known extends Caller {
   expires_ms: number
+  /** Known by the key that was rotated away. */
+  previous: boolean
+}
+
+interface Use {
+  key_id: string
+  previous: boolean
+  at: Date
 }
 
 export class Callers {
@@ -28,7 +37,8 @@ export class Callers {
   // Apart from the known ones: a flood of wrong keys must not push them out.
   readonly #unknown = new LRUCache<string, true>({ max: REMEMBERED_MAX, ttl: REMEMBER_MS })
   readonly #asking = new Map<string, Promise<Known | undefined>>()
-  readonly #used = new Map<string, Date>()
+  /** By hash. */
+  readonly #used = new Map<string, Use>()
   readonly #timer: NodeJS.Timeout
 
   constructor(store: Store, log: Logger) {
@@ -49,7 +59,7 @@ export class Callers {
     if (!isKeyText(key)) return undefined
     const known = this.#known.get(hash) ?? (this.#unknown.has(hash) ? undefined : await this.#ask(hash))
     if (!known || known.expires_ms <= Date.now()) return undefined
-    this.#used.set(known.key_id, new Date())
+    this.#used.set(hash, { key_id: known.key_id, previous: known.previous, at: new Date() })
     return known
   }
 
@@ -85,11 +95,11 @@ export class Callers {
   }
 
   async #lookUp(hash: string): Promise<Known | undefined> {
-    const key = await repeatUntilKnown(() => this.#store.keys.findOne({ hash, disabled: false }))
-    if (!key) return undefined
-    const { _id: key_id, account_id, user_id, kind, models, expires_at, retention_days } = key
-    const retention = typeof retention_days === 'number' && { retention_days }
-    return { key_id, account_id, user_id, kind, models, ...retention, expires_ms: expires_at?.getTime() ?? Infinity }
+    const { keys } = this.#store
+    const key =
+      (await repeatUntilKnown(() => keys.findOne({ hash, disabled: false }))) ??
+      (await repeatUntilKnown(() => keys.findOne({ 'previous.hash': hash, disabled: false })))
+    return key ? knownOf(key, key.hash !== hash) : undefined
   }
 
   async #writeLastUsed(): Promise<void> {
@@ -97,14 +107,34 @@ export class Callers {
     this.#used.clear()
     if (used.length === 0) return
     try {
-      const statements = used.map(([_id, at]) => ({ q: { _id }, u: { $max: { last_used_at: at } } }))
+      const statements = used.flatMap(([hash, { key_id: _id, previous, at }]) => [
+        { q: { _id }, u: { $max: { last_used_at: at } } },
+        ...(previous ? [{ q: { _id, 'previous.hash': hash }, u: { $max: { 'previous.last_used_at': at } } }] : []),
+      ])
       await update(this.#store.database, 'keys', statements)
     } catch (error) {
-      for (const [key_id, at] of used) if (!this.#used.has(key_id)) this.#used.set(key_id, at)
+      for (const [hash, use] of used) if (!this.#used.has(hash)) this.#used.set(hash, use)
       this.#log.warn(
         { message: String(error) },
         'When keys were last used could not be written; it will be with the next.',
       )
     }
+  }
+}
+
+function knownOf(key: KeyRecord, isPrevious: boolean): Known {
+  const { _id: key_id, account_id, user_id, kind, models, operations, allowed_ips, retention_days, previous } = key
+  const ends = [key.expires_at, isPrevious ? previous?.expires_at : null].flatMap((end) => end?.getTime() ?? [])
+  return {
+    key_id,
+    account_id,
+    user_id,
+    kind,
+    models,
+    ...(operations && { operations }),
+    ...(allowed_ips && { allowed_ips }),
+    ...(typeof retention_days === 'number' && { retention_days }),
+    expires_ms: Math.min(Infinity, ...ends),
+    previous: isPrevious,
   }
 }

@@ -4,6 +4,7 @@ import type { Json, Usage } from '../contract.ts'
 import type { FullLimit, HoldOutcome } from '../ledger/hold.ts'
 import { isMoney, LIMIT_OWNERS, marksOf, windowAt, windowEnd } from '../ledger/limits.ts'
 import { formatUsd, type NanoUsd } from '../ledger/money.ts'
+import type { LimitChange } from '../ledger/set_limits.ts'
 import { type Allowance, type LimitKind, type Limits, UNLIMITED_ROOM } from '../store/accounts.ts'
 import { Failure } from './failure.ts'
 import { seconds } from './job_view.ts'
@@ -183,4 +184,22 @@ export function limitsView(limits: Limits | undefined): LimitsView {
     jobs_at_once: count(of('jobs')?.limit),
     jobs_now: count(of('jobs')?.held),
   }
+}
+
+const FIELDS: Record<LimitKind, string> = {
+  day: 'limit_daily_usd',
+  month: 'limit_monthly_usd',
+  requests: 'requests_per_minute',
+  tokens: 'tokens_per_minute',
+  jobs: 'jobs_at_once',
+}
+
+/** A change of limits for the audit trail, under the names of the API. */
+export function limitsDetail(change: LimitChange): Record<string, string | number | null> {
+  return Object.fromEntries(
+    (Object.entries(change) as [LimitKind, bigint | null][]).map(([kind, limit]) => [
+      FIELDS[kind],
+      limit === null ? null : isMoney(kind) ? formatUsd(limit) : Number(limit),
+    ]),
+  )
 }

@@ -5,8 +5,8 @@ import { factorOf } from '../pricing/cost.ts'
 import { decimalText, fraction, multiply } from '../pricing/decimal.ts'
 import type { Limits, Quote, Rate } from '../pricing/schema.ts'
 import { lookUp, type Offer, type Registry } from '../registry.ts'
+import { type Allowed, allowsModel, allowsOperation, EVERYTHING, modelNotAllowed } from './allow.ts'
 import { Failure } from './failure.ts'
-import type { Caller } from './services.ts'
 
 export interface PriceView {
   provider: string
@@ -30,17 +30,16 @@ export interface ModelView {
   providers: string[]
 }
 
-type Allowed = Pick<Caller, 'models'>
-
-export function listModels({ offers }: Registry, { models }: Allowed, at: Date = new Date()): ModelView[] {
+export function listModels({ offers }: Registry, allowed: Allowed, at: Date = new Date()): ModelView[] {
   return [...offers]
-    .filter(([model, [first]]) => !first?.wildcard && (models === null || models.includes(model)))
+    .filter(([model, [first]]) => !first?.wildcard && allowsModel(allowed, model))
+    .filter(([, each]) => each.some(({ operation }) => allowsOperation(allowed, operation)))
     .flatMap(([, each]) => modelView(each, at))
     .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 /** By any name that a request may use. Throws Failure model_not_found and model_not_allowed. */
-export function getModel(registry: Registry, { models }: Allowed, name: string, at: Date = new Date()): ModelView {
+export function getModel(registry: Registry, allowed: Allowed, name: string, at: Date = new Date()): ModelView {
   const found = OPERATIONS.map((operation) => lookUp(registry, name, operation, at))
   const offers = found.flatMap((each) => (each.found ? each.offers : []))
   const [view] = modelView(offers, at)
@@ -54,22 +53,13 @@ export function getModel(registry: Registry, { models }: Allowed, name: string, 
       { param: 'model', facts: { models: names } },
     )
   }
-  if (models !== null && !models.includes(view.id))
-    throw new Failure(
-      403,
-      'model_not_allowed',
-      `This key may not call ${view.id}. It may call: ${models.join(', ')}.`,
-      {
-        param: 'model',
-        facts: { models },
-      },
-    )
+  if (!allowsModel(allowed, view.id)) throw modelNotAllowed(allowed, view.id)
   return view
 }
 
-/** The full names for an allow-list: a full name stands as it is (its provider may come later), a bare one must be known. */
+/** The full names for an allow-list: a full name or `vendor/*` stands as it is (it may come later), a bare one must be known. */
 export function fullModelNames(registry: Registry, names: string[]): string[] {
-  return names.map((name) => (name.includes('/') ? name : getModel(registry, { models: null }, name).id))
+  return names.map((name) => (name.includes('/') ? name : getModel(registry, EVERYTHING, name).id))
 }
 
 /** No view where none of the offers has a price today. */

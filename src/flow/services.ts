@@ -1,6 +1,7 @@
 // What the flow works with: made once at the start and handed down, so that nothing is found by import.
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
+import type { Operation } from '../contract.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Storage } from '../media/store.ts'
 import type { Registry } from '../registry.ts'
@@ -46,8 +47,12 @@ export interface Caller {
   account_id: string
   user_id: string
   kind: 'caller' | 'admin'
-  /** Models the key may call; null: all. */
+  /** Models the key may call, or `vendor/*`; null: all. */
   models: string[] | null
+  /** What the key may be used for, where that is not everything. */
+  operations?: Operation[]
+  /** Where the key may be used from, where that is not everywhere. */
+  allowed_ips?: string[]
   /** How long its outputs are kept, where that differs from the site's. */
   retention_days?: number
   /** Told how far its limits a minute are, once this call is counted in them. */

@@ -1,5 +1,6 @@
 // Lets in who has a key: callers to /v1, admins to /api/v1. It never says why a key is refused.
 
+import { checkAddress } from '../flow/allow.ts'
 import type { Callers } from '../flow/callers.ts'
 import { Failure } from '../flow/failure.ts'
 import type { Context, Middleware } from './context.ts'
@@ -19,6 +20,7 @@ export function requireCaller(callers: Callers): Middleware {
         "This is the site's admin key, which has no account: use a caller's key here, from POST /api/v1/keys.",
       )
     }
+    checkAddress(caller, context.ip)
     context.state.caller = withRateHeaders(context, caller)
     await next()
   }

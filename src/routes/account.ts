@@ -1,7 +1,7 @@
 // What a key may know of itself and its account: the credit, the key, the usage. It changes nothing.
 import { z } from 'zod'
 import { getCredits } from '../flow/accounts.ts'
-import { getKey } from '../flow/keys.ts'
+import { getOwnKey } from '../flow/keys.ts'
 import type { Services } from '../flow/services.ts'
 import { getUsage, USAGE_GROUPS } from '../flow/usage.ts'
 import type { ApiRouter } from '../http/context.ts'
@@ -22,7 +22,7 @@ export function accountRoutes(router: ApiRouter, services: Services): void {
     context.body = await getCredits(services, context.state.caller.account_id)
   })
   router.get('/v1/key', async (context) => {
-    context.body = await getKey(services, context.state.caller.key_id)
+    context.body = await getOwnKey(services, context.state.caller)
   })
   router.get('/v1/usage', async (context) => {
     const { from, to = new Date(), group_by } = readQuery(context, usageQuery)

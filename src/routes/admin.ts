@@ -7,7 +7,7 @@ import { Failure } from '../flow/failure.ts'
 import { grantCredits } from '../flow/grants.ts'
 import { adminJobView } from '../flow/job_view.ts'
 import { findJob, listJobs } from '../flow/jobs.ts'
-import { changeKey, createKey, deleteKey, getKey, listKeys } from '../flow/keys.ts'
+import { changeKey, createKey, deleteKey, getKey, type KeyChange, listKeys, rotateKey } from '../flow/keys.ts'
 import { accountOf, listEntries } from '../flow/ledger_view.ts'
 import { fullModelNames, listModels } from '../flow/models.ts'
 import type { Services } from '../flow/services.ts'
@@ -15,6 +15,7 @@ import { listPrices, listProviders, reloadSite, verifyBooks } from '../flow/site
 import type { ApiRouter, Context, RouteContext } from '../http/context.ts'
 import { readBody } from './body.ts'
 import { amount, amountAboveZero, text, time } from './fields.ts'
+import { allowed_ips, limitChange, limitFields, models, operations } from './limit_fields.ts'
 import { listOf, pageQuery, readQuery } from './list.ts'
 
 const name = text(200)
@@ -22,34 +23,44 @@ const email = z.string().trim().toLowerCase().max(320).pipe(z.email('must be an 
 const id = z.string().min(1).max(100)
 
 const newUser = z.strictObject({ name, email: email.nullish() })
-const userChange = z.strictObject({ name: name.exactOptional(), email: email.nullable().exactOptional() })
+const userChange = z.strictObject({
+  name: name.exactOptional(),
+  email: email.nullable().exactOptional(),
+  ...limitFields,
+})
 const newGrant = z.strictObject({ amount_usd: amountAboveZero, reason: text(500), expires_at: z.unknown().optional() })
 
-const models = z
-  .array(z.string().regex(/^[^\s,]{1,200}$/, 'must be names of models'))
-  .min(1)
-  .max(500)
 const futureTime = time.refine((at) => at.getTime() > Date.now(), 'must be in the future')
 const retention_days = z
   .number()
   .int('must be whole days')
   .min(1, 'must be at least 1 day')
   .max(3650, 'must be at most 3650 days')
+/** What a key may do, and how much of it. */
+const keyTerms = {
+  models: models.nullish(),
+  operations: operations.nullish(),
+  allowed_ips: allowed_ips.nullish(),
+  limit_usd: amount.nullish(),
+  ...limitFields,
+  expires_at: futureTime.nullish(),
+  retention_days: retention_days.nullish(),
+}
 const newKey = z.strictObject({
   user_id: id,
   name,
-  models: models.nullish(),
-  limit_usd: amount.nullish(),
-  expires_at: futureTime.nullish(),
-  retention_days: retention_days.nullish(),
+  ...keyTerms,
 })
-const keyChange = z.strictObject({
-  disabled: z.boolean().optional(),
-  name: name.optional(),
-  models: models.nullish(),
-  limit_usd: amount.nullish(),
-  expires_at: futureTime.nullish(),
-  retention_days: retention_days.nullish(),
+const keyChange = z.strictObject({ disabled: z.boolean().optional(), name: name.optional(), ...keyTerms })
+const GRACE_DEFAULT_S = 24 * 3600
+const GRACE_MAX_S = 30 * 24 * 3600
+const rotation = z.strictObject({
+  grace_seconds: z
+    .number()
+    .int('must be whole seconds')
+    .min(0, 'must be at least 0')
+    .max(GRACE_MAX_S, 'must be at most 30 days')
+    .default(GRACE_DEFAULT_S),
 })
 
 const pageOnly = z.strictObject(pageQuery)
@@ -86,7 +97,9 @@ function userRoutes(router: ApiRouter, services: Services): void {
     context.body = await getUser(services, idOf(context))
   })
   router.patch('/api/v1/users/:id', async (context) => {
-    context.body = await changeUser(services, idOf(context), await readBody(context, userChange), by(context))
+    const { name, email, ...limits } = await readBody(context, userChange)
+    const fields = { ...(name !== undefined && { name }), ...(email !== undefined && { email }) }
+    context.body = await changeUser(services, idOf(context), { ...fields, limits: limitChange(limits) }, by(context))
   })
   router.post('/api/v1/users/:id/credits', async (context) => {
     const { amount_usd, reason, expires_at } = await readBody(context, newGrant)
@@ -106,14 +119,8 @@ function keyRoutes(router: ApiRouter, services: Services): void {
     context.body = listOf(items, has_more)
   })
   router.post('/api/v1/keys', async (context) => {
-    const { user_id, name, models, limit_usd, expires_at, retention_days } = await readBody(context, newKey)
-    const fields = {
-      name,
-      models: models ? fullModelNames(services.registry(), models) : null,
-      limit: limit_usd ?? null,
-      expires_at: expires_at ?? null,
-      retention_days: retention_days ?? null,
-    }
+    const { user_id, name, ...terms } = await readBody(context, newKey)
+    const fields = { name, models: null, limit: null, expires_at: null, ...termsOf(services, terms) }
     context.body = await createKey(services, user_id, fields, by(context))
     context.status = 201
   })
@@ -121,22 +128,39 @@ function keyRoutes(router: ApiRouter, services: Services): void {
     context.body = await getKey(services, idOf(context))
   })
   router.patch('/api/v1/keys/:id', async (context) => {
-    const { disabled, name, models, limit_usd, expires_at, retention_days } = await readBody(context, keyChange)
+    const { disabled, name, ...terms } = await readBody(context, keyChange)
     const fields = {
       ...(disabled !== undefined && { disabled }),
       ...(name !== undefined && { name }),
-      ...(models !== undefined && { models: models && fullModelNames(services.registry(), models) }),
-      ...(limit_usd !== undefined && { limit: limit_usd }),
-      ...(expires_at !== undefined && { expires_at }),
-      ...(retention_days !== undefined && { retention_days }),
+      ...termsOf(services, terms),
     }
     context.body = await changeKey(services, idOf(context), fields, by(context))
+  })
+  router.post('/api/v1/keys/:id/rotate', async (context) => {
+    const { grace_seconds } = await readBody(context, rotation)
+    context.body = await rotateKey(services, idOf(context), grace_seconds, by(context))
   })
   router.delete('/api/v1/keys/:id', async (context) => {
     const id = idOf(context)
     await deleteKey(services, id, by(context))
     context.body = { id, object: 'api_key.deleted', deleted: true }
   })
+}
+
+type KeyTerms = z.infer<z.ZodObject<typeof keyTerms>>
+
+/** Those that were given. */
+function termsOf(services: Services, terms: KeyTerms): Omit<KeyChange, 'name' | 'disabled'> {
+  const { models, operations, allowed_ips, limit_usd: limit, expires_at, retention_days } = terms
+  return {
+    ...(models !== undefined && { models: models && fullModelNames(services.registry(), models) }),
+    ...(operations !== undefined && { operations }),
+    ...(allowed_ips !== undefined && { allowed_ips }),
+    ...(limit !== undefined && { limit }),
+    ...(expires_at !== undefined && { expires_at }),
+    ...(retention_days !== undefined && { retention_days }),
+    limits: limitChange(terms),
+  }
 }
 
 function bookRoutes(router: ApiRouter, services: Services): void {
