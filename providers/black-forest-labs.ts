@@ -14,8 +14,9 @@ import {
   type Usage,
 } from '../src/contract.ts'
 import { base64Of } from '../src/protocols/address.ts'
-import { ask, refused, type TaskServer, unreadable } from '../src/protocols/media-tasks/client.ts'
-import { fitRatio, pictureEdge, refuse, refuseLook } from '../src/protocols/media-tasks/fit.ts'
+import { refuse, unreadable } from '../src/protocols/faults.ts'
+import { ask, refused, type TaskServer } from '../src/protocols/media-tasks/client.ts'
+import { fitRatio, pictureEdge, refuseLook } from '../src/protocols/media-tasks/fit.ts'
 import { type Pixels, pixelsOf, sizeOf } from '../src/protocols/shape.ts'
 
 /** What the adapter must know of one model; the defaults are those of FLUX.2 (docs.bfl.ai/flux_2, 2026-11-21). */

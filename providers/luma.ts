@@ -21,8 +21,10 @@ import {
   type VideoRequest,
 } from '../src/contract.ts'
 import { base64Of } from '../src/protocols/address.ts'
-import { ask, refused, type TaskServer, unreadable } from '../src/protocols/media-tasks/client.ts'
-import { fitRatio, refuse, refuseLook } from '../src/protocols/media-tasks/fit.ts'
+import { refuse, unreadable } from '../src/protocols/faults.ts'
+import { ask, refused, type TaskServer } from '../src/protocols/media-tasks/client.ts'
+import { fitRatio, refuseLook } from '../src/protocols/media-tasks/fit.ts'
+import { keepUsage, keptUsage } from '../src/protocols/media-tasks/kept.ts'
 import { filmResolution } from '../src/protocols/shape.ts'
 
 const PICTURE_RATIOS = ['1:1', '3:1', '2:1', '16:9', '3:2', '2:3', '9:16', '1:2', '1:3'] as const
@@ -130,14 +132,11 @@ function pictureBody(request: ImageRequest, upstream: string): JsonObject {
 
 function video(server: TaskServer): Generator<VideoRequest, VideoOutput> {
   const { submit, poll } = tasks<VideoOutput>(server, (url, { usage }) =>
-    done({ video: { type: 'url', url } }, { ...(usage as unknown as Usage), source: 'counted' }),
+    done({ video: { type: 'url', url } }, keptUsage(usage)),
   )
   return {
     takes: ['aspect_ratio', 'resolution', 'first_frame', 'last_frame', 'change'],
-    start(request, call) {
-      const { meters, attributes = {} } = usageOf(request)
-      return submit(filmBody(request, call.upstream), { usage: { meters, attributes } }, call)
-    },
+    start: (request, call) => submit(filmBody(request, call.upstream), { usage: keepUsage(usageOf(request)) }, call),
     poll,
     estimate(request, upstream) {
       filmBody(request, upstream)

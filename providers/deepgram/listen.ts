@@ -8,8 +8,7 @@ import {
   type TranscriptionRequest,
   type Usage,
 } from '../../src/contract.ts'
-import { unreadable } from '../../src/protocols/media-tasks/client.ts'
-import { refuse } from '../../src/protocols/media-tasks/fit.ts'
+import { parseJson, readAnswer, refuse } from '../../src/protocols/faults.ts'
 import { sendOrThrow } from '../../src/protocols/send.ts'
 import { segmentsOf, speakerNames } from '../../src/protocols/sound/segments.ts'
 import { readBody } from '../../src/protocols/transport.ts'
@@ -56,7 +55,7 @@ export function deepgramTranscription(server: DeepgramServer): Generator<Transcr
         signal: call.signal,
       }
       const answer = await sendOrThrow(fetch, wire, provider)
-      const heard = parse((await readBody(answer, ANSWER_BYTES_MAX)).toString(), provider)
+      const heard = readAnswer(Answer, parseJson((await readBody(answer, ANSWER_BYTES_MAX)).toString()), provider)
       const { duration } = heard.metadata ?? {}
       const usage: Usage = {
         // It counts what it heard, to a thousandth; the caller pays for no more than the router measured.
@@ -111,13 +110,5 @@ function outputOf({ results }: Answer, request: TranscriptionRequest): Transcrip
     ...(channel?.detected_language ? { language: channel.detected_language } : {}),
     ...(segments.length > 0 ? { segments } : {}),
     ...(request.words ? { words } : {}),
-  }
-}
-
-function parse(text: string, provider: string): Answer {
-  try {
-    return Answer.parse(JSON.parse(text))
-  } catch (error) {
-    throw unreadable(provider, error)
   }
 }

@@ -10,10 +10,10 @@ import {
   type SpeechOutput,
   type SpeechRequest,
 } from '../../src/contract.ts'
-import { record } from '../../src/protocols/lenient.ts'
-import { refuse } from '../../src/protocols/media-tasks/fit.ts'
+import { refuse } from '../../src/protocols/faults.ts'
 import { sendOrThrow } from '../../src/protocols/send.ts'
 import { readSpoken } from '../../src/protocols/sound/spoken.ts'
+import { voiceNamed } from '../../src/protocols/sound/voice.ts'
 
 export interface DeepgramServer {
   provider: string
@@ -103,8 +103,8 @@ export function deepgramSpeech({
 /** `thalia` or `thalia-en` as `aura-2-thalia-en`; English where no language is named. */
 function modelOf(voice: Json, upstream: string, options: JsonObject): string {
   const { voices = {} } = Options.parse(options)
-  const given = typeof voice === 'string' ? voice : record(voice).id
-  const name = typeof given === 'string' ? (voices[given] ?? given).toLowerCase() : ''
+  const given = voiceNamed(voice)
+  const name = (voices[given] ?? given).toLowerCase()
   const bare = name.startsWith(`${upstream}-`) ? name.slice(upstream.length + 1) : name
   const known = OPENAI_VOICES[bare] ?? bare
   if (!VOICE.test(known))

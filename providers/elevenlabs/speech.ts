@@ -4,17 +4,16 @@ import {
   type Call,
   done,
   type Generator,
-  type Json,
   type JsonObject,
   type ProviderFetch,
   type SpeechOutput,
   type SpeechRequest,
   type Usage,
 } from '../../src/contract.ts'
-import { record } from '../../src/protocols/lenient.ts'
-import { refuse } from '../../src/protocols/media-tasks/fit.ts'
+import { refuse } from '../../src/protocols/faults.ts'
 import { sendOrThrow } from '../../src/protocols/send.ts'
 import { readSpoken } from '../../src/protocols/sound/spoken.ts'
+import { voiceNamed } from '../../src/protocols/sound/voice.ts'
 import { voiceId } from './voices.ts'
 
 export interface ElevenServer {
@@ -89,13 +88,7 @@ function asked(request: SpeechRequest, options: JsonObject): { path: string; bod
   if (!(speed >= SLOWEST && speed <= FASTEST))
     throw refuse('speed', `These voices speak at a 'speed' of ${SLOWEST} to ${FASTEST}.`)
   return {
-    path: `/v1/text-to-speech/${encodeURIComponent(voiceId(nameOf(voice), voices))}`,
+    path: `/v1/text-to-speech/${encodeURIComponent(voiceId(voiceNamed(voice), voices))}`,
     body: { text: input, ...(speed === 1 ? {} : { voice_settings: { speed } }) },
   }
-}
-
-function nameOf(voice: Json): string {
-  const name = typeof voice === 'string' ? voice : record(voice).id
-  if (typeof name === 'string' && name !== '') return name
-  throw refuse('voice', "'voice' must be the name or the id of a voice.")
 }

@@ -9,8 +9,7 @@ import {
   type TranscriptionRequest,
 } from '../../src/contract.ts'
 import { present } from '../../src/protocols/check_body.ts'
-import { unreadable } from '../../src/protocols/media-tasks/client.ts'
-import { refuse } from '../../src/protocols/media-tasks/fit.ts'
+import { parseJson, readAnswer, refuse } from '../../src/protocols/faults.ts'
 import { encodeForm } from '../../src/protocols/openai-media/form.ts'
 import { sendOrThrow } from '../../src/protocols/send.ts'
 import { segmentsOf, speakerNames, type Word } from '../../src/protocols/sound/segments.ts'
@@ -73,7 +72,7 @@ function fieldsOf({ language, temperature, speakers }: TranscriptionRequest, mod
 }
 
 function read(text: string, { words: asked, speakers, seconds }: TranscriptionRequest, provider: string) {
-  const answer = parse(text, provider)
+  const answer = readAnswer(Answer, parseJson(text), provider)
   const nameOf = speakerNames()
   const words = (answer.words ?? []).flatMap(({ text: word, type, start, end, speaker_id }): Word[] => {
     if (type === 'spacing' || type === 'audio_event' || typeof start !== 'number' || typeof end !== 'number') return []
@@ -88,12 +87,4 @@ function read(text: string, { words: asked, speakers, seconds }: TranscriptionRe
     ...(asked ? { words } : {}),
   }
   return output
-}
-
-function parse(text: string, provider: string): z.infer<typeof Answer> {
-  try {
-    return Answer.parse(JSON.parse(text))
-  } catch (error) {
-    throw unreadable(provider, error)
-  }
 }

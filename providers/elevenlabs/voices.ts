@@ -1,6 +1,6 @@
 // Voices that ElevenLabs gives to its accounts by default, by the ids that open projects use them by (2026-11-21), and which of them
 // stand for OpenAI's. An account that has one no longer hears so from ElevenLabs.
-import { refuse } from '../../src/protocols/media-tasks/fit.ts'
+import { refuse } from '../../src/protocols/faults.ts'
 
 const VOICES: Record<string, string> = {
   sarah: 'EXAVITQu4vr4xnSDxMaL',

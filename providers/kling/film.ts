@@ -8,10 +8,12 @@ import {
   type VideoOutput,
   type VideoRequest,
 } from '../../src/contract.ts'
-import { type TaskServer, unreadable } from '../../src/protocols/media-tasks/client.ts'
-import { fitRatio, refuse } from '../../src/protocols/media-tasks/fit.ts'
+import { refuse, unreadable } from '../../src/protocols/faults.ts'
+import type { TaskServer } from '../../src/protocols/media-tasks/client.ts'
+import { fitRatio } from '../../src/protocols/media-tasks/fit.ts'
+import { keepUsage, keptUsage } from '../../src/protocols/media-tasks/kept.ts'
 import { filmResolution } from '../../src/protocols/shape.ts'
-import { dataOf, kept, tasks } from './tasks.ts'
+import { dataOf, tasks } from './tasks.ts'
 
 /** What the adapter must know of one model. */
 export const Options = z.strictObject({
@@ -28,7 +30,7 @@ const FILM_PATHS = ['/v1/videos/text2video', '/v1/videos/image2video'] as const
 export function klingVideo(server: TaskServer): Generator<VideoRequest, VideoOutput> {
   const { submit, poll, find } = tasks<VideoOutput>(server, FILM_PATHS, ({ videos }, { usage }) => {
     const [film] = videos ?? []
-    const { meters, attributes } = usage as unknown as Usage
+    const { meters, attributes } = keptUsage(usage)
     const seconds = Number(film?.duration)
     const reported = seconds > 0 ? { ...meters, video_seconds: Math.round(seconds) } : meters
     if (!film || reported.video_seconds === undefined) throw unreadable(server.provider)
@@ -41,7 +43,7 @@ export function klingVideo(server: TaskServer): Generator<VideoRequest, VideoOut
     takes: ['aspect_ratio', 'resolution', 'first_frame', 'last_frame', 'audio', 'negative_prompt'],
     start(request, call) {
       const { path, body, usage } = film(request, call.upstream, Options.parse(call.options))
-      return submit(path, body, kept(usage), call)
+      return submit(path, body, keepUsage(usage), call)
     },
     poll,
     // The film says itself how long it is, and the job what else chooses its rate.

@@ -7,10 +7,12 @@ import {
   type JsonObject,
   type Usage,
 } from '../../src/contract.ts'
-import { type TaskServer, unreadable } from '../../src/protocols/media-tasks/client.ts'
-import { fitRatio, refuse, refuseLook } from '../../src/protocols/media-tasks/fit.ts'
+import { refuse, unreadable } from '../../src/protocols/faults.ts'
+import type { TaskServer } from '../../src/protocols/media-tasks/client.ts'
+import { fitRatio, refuseLook } from '../../src/protocols/media-tasks/fit.ts'
+import { keepUsage, keptUsage } from '../../src/protocols/media-tasks/kept.ts'
 import { pictureResolution } from '../../src/protocols/shape.ts'
-import { dataOf, kept, tasks } from './tasks.ts'
+import { dataOf, tasks } from './tasks.ts'
 
 const PICTURE_RATIOS = ['1:1', '16:9', '9:16', '4:3', '3:4', '3:2', '2:3', '21:9'] as const
 const PICTURES_AT_ONCE = 9
@@ -19,7 +21,7 @@ const PICTURE_PATH = '/v1/images/generations'
 export function klingImage(server: TaskServer): ImageGenerator {
   const { submit, poll } = tasks<ImageOutput>(server, [PICTURE_PATH], ({ images }, { usage }) => {
     if (!images?.length) throw unreadable(server.provider)
-    const { meters, attributes } = usage as unknown as Usage
+    const { meters, attributes } = keptUsage(usage)
     const sent = meters.input_images ? { input_images: images.length } : {}
     return done(
       { images: images.map(({ url }) => ({ image: { type: 'url', url } })) },
@@ -31,7 +33,7 @@ export function klingImage(server: TaskServer): ImageGenerator {
     most_at_once: () => PICTURES_AT_ONCE,
     start(request, call) {
       const { body, usage } = picture(request, call.upstream)
-      return submit(PICTURE_PATH, body, kept(usage), call)
+      return submit(PICTURE_PATH, body, keepUsage(usage), call)
     },
     poll,
     estimate: (request, upstream) => picture(request, upstream).usage,

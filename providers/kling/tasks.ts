@@ -11,7 +11,6 @@ import {
   type Progress,
   ProviderError,
   pending,
-  type Usage,
 } from '../../src/contract.ts'
 import { base64Of } from '../../src/protocols/address.ts'
 import { ask, type Refusal, refused, type TaskServer } from '../../src/protocols/media-tasks/client.ts'
@@ -113,4 +112,3 @@ export function tasks<Output>(
 }
 
 export const dataOf = (asset: Asset): string => (asset.type === 'url' ? asset.url : base64Of(asset.data))
-export const kept = ({ meters, attributes = {} }: Usage): JsonObject => ({ meters, attributes })

@@ -15,8 +15,10 @@ import {
   type VideoRequest,
 } from '../../src/contract.ts'
 import { addressOf } from '../../src/protocols/address.ts'
-import { ask, refused, type TaskServer, unreadable } from '../../src/protocols/media-tasks/client.ts'
-import { fitRatio, refuse } from '../../src/protocols/media-tasks/fit.ts'
+import { refuse, unreadable } from '../../src/protocols/faults.ts'
+import { ask, refused, type TaskServer } from '../../src/protocols/media-tasks/client.ts'
+import { fitRatio } from '../../src/protocols/media-tasks/fit.ts'
+import { keepUsage, keptUsage } from '../../src/protocols/media-tasks/kept.ts'
 import { filmResolution } from '../../src/protocols/shape.ts'
 import { kindOf } from './server.ts'
 
@@ -56,17 +58,22 @@ const Task = z.looseObject({
 const Ref = z.looseObject({ id: z.string(), version: z.enum(['v1', 'v2']) })
 
 export function minimaxVideo(server: TaskServer): Generator<VideoRequest, VideoOutput> {
-  const finish = (url: string, { usage }: Record<string, unknown>): Progress<VideoOutput> =>
-    done({ video: { type: 'url', url } }, { ...(usage as Usage), source: 'counted' })
-  const fail = (code: number, message: string | null | undefined) =>
-    failed(refused({ kind: kindOf(code), message: message ?? undefined }, server.provider))
+  const finish = (url: string, { usage }: JsonObject): Progress<VideoOutput> =>
+    done({ video: { type: 'url', url } }, keptUsage(usage))
+  /** Not every failure has a code; then its words tell whose fault it is. */
+  function failedFor(code: string | number | null | undefined, words: string | null | undefined) {
+    const known = Number(code ?? Number.NaN)
+    const policy = /sensitive|policy|moderat/i.test(words ?? '') ? 'content_policy' : 'unavailable'
+    const kind = Number.isInteger(known) ? kindOf(known) : policy
+    return failed(refused({ kind, message: words ?? undefined }, server.provider))
+  }
 
   async function pollFirst(id: string, kept: JsonObject, call: Call): Promise<Progress<VideoOutput>> {
     const query = `/v1/query/video_generation?task_id=${encodeURIComponent(id)}`
     const queried = await asked(ask(server, call, { method: 'GET', path: query }, Queried))
     if (queried instanceof ProviderError) return failed(queried)
     const { status, file_id, error_message } = queried
-    if (status === 'Fail') return fail(/sensitive|policy|moderat/i.test(error_message ?? '') ? 1026 : 0, error_message)
+    if (status === 'Fail') return failedFor(undefined, error_message)
     if (status !== 'Success') return pending(kept, undefined, POLL_AFTER_MS)
     if (!file_id) throw unreadable(server.provider)
     const path = `/v1/files/retrieve?file_id=${encodeURIComponent(file_id)}`
@@ -83,11 +90,7 @@ export function minimaxVideo(server: TaskServer): Generator<VideoRequest, VideoO
       return finish(content.url, kept)
     }
     if (status !== 'failed' && status !== 'cancelled') return pending(kept, undefined, POLL_AFTER_MS)
-    const code = Number(error?.code)
-    return fail(
-      Number.isInteger(code) ? code : /sensitive|policy|moderat/i.test(error?.message ?? '') ? 1026 : 0,
-      error?.message,
-    )
+    return failedFor(error?.code, error?.message)
   }
 
   return {
@@ -97,8 +100,7 @@ export function minimaxVideo(server: TaskServer): Generator<VideoRequest, VideoO
       const { body, usage } = film(request, call.upstream, options)
       const path = `/${options.version}/video_generation`
       const { task_id } = await ask(server, call, { method: 'POST', path, body }, Submitted)
-      const { meters, attributes = {} } = usage
-      return pending({ id: task_id, version: options.version, usage: { meters, attributes } }, undefined, POLL_AFTER_MS)
+      return pending({ id: task_id, version: options.version, usage: keepUsage(usage) }, undefined, POLL_AFTER_MS)
     },
     poll(ref: Json, call) {
       const { id, version } = Ref.parse(ref)

@@ -1,8 +1,9 @@
 // Pictures of MiniMax: made within one request, as base64.
 import { z } from 'zod'
 import { done, type ImageGenerator, type ImageRequest, type JsonObject, type Usage } from '../../src/contract.ts'
+import { refuse } from '../../src/protocols/faults.ts'
 import { ask, refused, type TaskServer } from '../../src/protocols/media-tasks/client.ts'
-import { fitRatio, refuse, refuseLook } from '../../src/protocols/media-tasks/fit.ts'
+import { fitRatio, refuseLook } from '../../src/protocols/media-tasks/fit.ts'
 import { pixelsOf } from '../../src/protocols/shape.ts'
 
 const RATIOS = ['1:1', '16:9', '4:3', '3:2', '2:3', '3:4', '9:16', '21:9'] as const

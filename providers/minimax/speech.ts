@@ -1,8 +1,8 @@
 // Speech of MiniMax: the whole sound in one answer, in hexadecimal.
 import { z } from 'zod'
 import { done, type Generator, type JsonObject, type SpeechOutput, type SpeechRequest } from '../../src/contract.ts'
-import { ask, type TaskServer, unreadable } from '../../src/protocols/media-tasks/client.ts'
-import { refuse } from '../../src/protocols/media-tasks/fit.ts'
+import { refuse, unreadable } from '../../src/protocols/faults.ts'
+import { ask, type TaskServer } from '../../src/protocols/media-tasks/client.ts'
 
 const TYPES: Record<string, string> = { mp3: 'audio/mpeg', flac: 'audio/flac', wav: 'audio/wav' }
 const SPEED = { min: 0.5, max: 2 }

@@ -1,12 +1,14 @@
 // Films of Runway, from words or from a first picture.
 import type { Generator, JsonObject, Usage, VideoOutput, VideoRequest } from '../../src/contract.ts'
+import { refuse } from '../../src/protocols/faults.ts'
 import type { TaskServer } from '../../src/protocols/media-tasks/client.ts'
-import { fitSize, refuse } from '../../src/protocols/media-tasks/fit.ts'
+import { fitSize } from '../../src/protocols/media-tasks/fit.ts'
 import { frameOf, Options, shorterEdge, sizeIn } from './model.ts'
 import { tasks } from './tasks.ts'
 
 /** A film's resolution: the wide and the square ones of 720p have shorter or longer edges than 720. */
 const resolutionOf = (ratio: string): string => (shorterEdge(ratio) >= 1080 ? '1080p' : '720p')
+
 export function runwayVideo(server: TaskServer): Generator<VideoRequest, VideoOutput> {
   const { submit, poll, cancel } = tasks<VideoOutput>(server, ([url = '']) => ({ video: { type: 'url', url } }))
   return {

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Asset } from '../../src/contract.ts'
 import { addressOf } from '../../src/protocols/address.ts'
-import { refuse } from '../../src/protocols/media-tasks/fit.ts'
+import { refuse } from '../../src/protocols/faults.ts'
 
 /** A data URI may have 5 MB of media (SDK 4.17.1), a third more than that in base64. */
 const FRAME_BYTES_MAX = 5_000_000

@@ -1,7 +1,8 @@
 // Pictures of Runway, from words or with others to look at.
 import type { ImageGenerator, ImageOutput, ImageRequest, JsonObject, Usage } from '../../src/contract.ts'
+import { refuse } from '../../src/protocols/faults.ts'
 import type { TaskServer } from '../../src/protocols/media-tasks/client.ts'
-import { fitSize, refuse, refuseLook } from '../../src/protocols/media-tasks/fit.ts'
+import { fitSize, refuseLook } from '../../src/protocols/media-tasks/fit.ts'
 import { frameOf, Options, shorterEdge, sizeIn } from './model.ts'
 import { tasks } from './tasks.ts'
 

@@ -11,7 +11,9 @@ import {
   pending,
   type Usage,
 } from '../../src/contract.ts'
-import { ask, type Refusal, refused, type TaskServer, unreadable } from '../../src/protocols/media-tasks/client.ts'
+import { unreadable } from '../../src/protocols/faults.ts'
+import { ask, type Refusal, refused, type TaskServer } from '../../src/protocols/media-tasks/client.ts'
+import { keepUsage, keptUsage } from '../../src/protocols/media-tasks/kept.ts'
 
 /** Consumers should not look more often than every five seconds (SDK, `tasks.retrieve`). */
 const POLL_AFTER_MS = 5000
@@ -43,7 +45,7 @@ export function tasks<Output>(server: TaskServer, finish: (urls: string[]) => Ou
     switch (task.status) {
       case 'SUCCEEDED': {
         if (!task.output?.length) throw unreadable(server.provider)
-        return done(finish(task.output), { ...(kept.usage as unknown as Usage), source: 'counted' })
+        return done(finish(task.output), keptUsage(kept.usage))
       }
       case 'FAILED':
         return failed(refused({ kind: kindOf(task.failureCode), message: task.failure ?? undefined }, server.provider))
@@ -55,12 +57,8 @@ export function tasks<Output>(server: TaskServer, finish: (urls: string[]) => Ou
   }
   const pathOf = (ref: Json) => `/v1/tasks/${encodeURIComponent(Ref.parse(ref).id)}`
   return {
-    submit: (
-      path: string,
-      body: JsonObject,
-      { meters, attributes = {} }: Usage,
-      call: Call,
-    ): Promise<Progress<Output>> => look(call, 'POST', path, { usage: { meters, attributes } }, body),
+    submit: (path: string, body: JsonObject, usage: Usage, call: Call): Promise<Progress<Output>> =>
+      look(call, 'POST', path, { usage: keepUsage(usage) }, body),
     poll: (ref: Json, call: Call): Promise<Progress<Output>> =>
       look(call, 'GET', pathOf(ref), Ref.parse(ref) as JsonObject),
     async cancel(ref: Json, call: Call): Promise<void> {

@@ -9,18 +9,17 @@ import {
   ProviderError,
 } from '../../src/contract.ts'
 import { present } from '../../src/protocols/check_body.ts'
-import { fitRatio, refuse, refuseLook } from '../../src/protocols/media-tasks/fit.ts'
-import { pixelsOf } from '../../src/protocols/shape.ts'
+import { refuse } from '../../src/protocols/faults.ts'
+import { fitRatio, fitResolution, refuseLook } from '../../src/protocols/media-tasks/fit.ts'
 import { scrub } from '../../src/protocols/status.ts'
 import { askModel, POLICY, type VertexServer } from './server.ts'
+
+const RESOLUTION = z.enum(['1K', '2K'])
 
 /** `options` of a model's entry in the price file. */
 export const imagenOptions = {
   /** The resolutions that the model makes; 1K alone if absent. */
-  resolutions: z
-    .array(z.enum(['1K', '2K']))
-    .nonempty()
-    .exactOptional(),
+  resolutions: z.tuple([RESOLUTION], RESOLUTION).exactOptional(),
 }
 const Options = z.object(imagenOptions)
 
@@ -34,9 +33,6 @@ const Answer = z.looseObject({ predictions: z.array(Prediction).nullish() })
 
 const RATIOS = ['1:1', '3:4', '4:3', '9:16', '16:9'] as const
 const AT_ONCE = 4
-const EDGES = { '1K': 1024, '2K': 2048 }
-/** The share of an octave of area by which a size may be off its class: 1536x1024 counts as 1K. */
-const OCTAVE = 1.05
 
 export function imagen(server: VertexServer): ImageGenerator {
   const { provider } = server
@@ -76,7 +72,7 @@ function bodyOf(request: ImageRequest, options: JsonObject): { body: JsonObject;
   const { prompt, n, images, mask, seed, output_format, output_compression, model } = request
   refuseLook(request, model)
   if (images?.length || mask) throw refuse('image', `${model} makes pictures of words alone; it changes none.`)
-  const resolution = resolutionOf(request, Options.parse(options).resolutions ?? ['1K'])
+  const resolution = fitResolution(request, Options.parse(options).resolutions ?? ['1K'], model)
   const jpeg = output_format === 'jpeg'
   const parameters = present<JsonObject>({
     sampleCount: n,
@@ -92,16 +88,4 @@ function bodyOf(request: ImageRequest, options: JsonObject): { body: JsonObject;
     }),
   })
   return { body: { instances: [{ prompt }], parameters }, resolution }
-}
-
-function resolutionOf({ size, resolution, model }: ImageRequest, makes: readonly ('1K' | '2K')[]): '1K' | '2K' {
-  const pixels = pixelsOf(size)
-  const fitting = makes.find((name) =>
-    pixels
-      ? Math.abs(Math.log2((pixels.width * pixels.height) / EDGES[name] ** 2)) <= OCTAVE
-      : name === (resolution?.toUpperCase() ?? makes[0]),
-  )
-  if (fitting) return fitting
-  const [param, asked] = pixels ? ['size', size] : ['resolution', resolution]
-  throw refuse(param ?? 'size', `${model} makes pictures of ${makes.join(', ')}, not ${asked?.slice(0, 20)}.`)
 }

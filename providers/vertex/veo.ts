@@ -18,9 +18,10 @@ import {
 } from '../../src/contract.ts'
 import { base64Of } from '../../src/protocols/address.ts'
 import { present } from '../../src/protocols/check_body.ts'
-import { refused, unreadable } from '../../src/protocols/media-tasks/client.ts'
-import { fitRatio, refuse } from '../../src/protocols/media-tasks/fit.ts'
-import { resolutionName } from '../../src/protocols/shape.ts'
+import { refuse, unreadable } from '../../src/protocols/faults.ts'
+import { refused } from '../../src/protocols/media-tasks/client.ts'
+import { fitRatio } from '../../src/protocols/media-tasks/fit.ts'
+import { filmResolutionName } from '../../src/protocols/shape.ts'
 import { scrub } from '../../src/protocols/status.ts'
 import { askModel, POLICY, type VertexServer } from './server.ts'
 
@@ -50,7 +51,6 @@ const Ref = z.object({ operation: z.string(), seconds: z.number(), resolution: z
 type Ref = z.infer<typeof Ref>
 
 const RATIOS = ['16:9', '9:16'] as const
-const RESOLUTION = '720p'
 const POLL_AFTER_MS = 5000
 
 export function veo(server: VertexServer): Generator<VideoRequest, VideoOutput> {
@@ -119,10 +119,7 @@ export function veo(server: VertexServer): Generator<VideoRequest, VideoOutput> 
 }
 
 /** What the price depends on; with sound where nobody says otherwise, as the vendor does it since Veo 3. */
-const factsOf = ({ size, resolution, audio = true }: VideoRequest) => ({
-  resolution: resolution ?? resolutionName(size) ?? RESOLUTION,
-  audio,
-})
+const factsOf = ({ audio = true, ...shape }: VideoRequest) => ({ resolution: filmResolutionName(shape), audio })
 
 function bodyOf(request: VideoRequest): JsonObject {
   const { prompt, seconds, first_frame, last_frame, references = [], negative_prompt, seed, model } = request

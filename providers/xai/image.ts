@@ -12,9 +12,9 @@ import {
 } from '../../src/contract.ts'
 import { addressOf } from '../../src/protocols/address.ts'
 import { present } from '../../src/protocols/check_body.ts'
-import { ask, type TaskServer, unreadable } from '../../src/protocols/media-tasks/client.ts'
-import { fitRatio, refuse, refuseLook } from '../../src/protocols/media-tasks/fit.ts'
-import { pixelsOf } from '../../src/protocols/shape.ts'
+import { refuse, unreadable } from '../../src/protocols/faults.ts'
+import { ask, type TaskServer } from '../../src/protocols/media-tasks/client.ts'
+import { fitRatio, fitResolution, refuseLook } from '../../src/protocols/media-tasks/fit.ts'
 
 const Options = z.looseObject({
   /** Whether pictures sent along have a price. */
@@ -53,9 +53,6 @@ const RATIOS = [
   '2:1',
 ] as const
 const RESOLUTIONS = ['1K', '2K']
-const EDGES: Record<string, number> = { '1K': 1024, '2K': 2048 }
-/** The share of an octave of area by which a size may be off its class: 1536x1024 counts as 1K. */
-const OCTAVE = 1.05
 const INPUTS_MAX = 3
 const AT_ONCE = 10
 
@@ -124,7 +121,8 @@ function bodyOf(request: ImageRequest, options: Options): { path: string; body: 
     throw refuse('image', `${model} takes at most ${INPUTS_MAX} pictures; these are ${images.length}.`)
   if (images.length > 0 && !options.input_images)
     throw refuse('image', `${model} has no price for pictures sent along, so it changes none here.`)
-  const resolution = resolutionOf(request, options)
+  const [usual = '1K', ...others] = options.resolutions.length > 0 ? options.resolutions : RESOLUTIONS
+  const resolution = fitResolution(request, [usual, ...others], model)
   const inputs = images.map((image) => ({ type: 'image_url', url: addressOf(image) }))
   const [only] = inputs
   const fields = present<JsonObject>({
@@ -138,17 +136,4 @@ function bodyOf(request: ImageRequest, options: Options): { path: string; body: 
     images: inputs.length > 1 ? inputs : undefined,
   })
   return { path: images.length > 0 ? '/images/edits' : '/images/generations', body: fields, resolution }
-}
-
-function resolutionOf({ size, resolution, model }: ImageRequest, { resolutions }: Options): string {
-  const makes = resolutions.length > 0 ? resolutions : RESOLUTIONS
-  const pixels = pixelsOf(size)
-  const fitting = makes.find((name) =>
-    pixels
-      ? Math.abs(Math.log2((pixels.width * pixels.height) / (EDGES[name] ?? 1024) ** 2)) <= OCTAVE
-      : name === (resolution?.toUpperCase() ?? makes[0]),
-  )
-  if (fitting) return fitting
-  const [param, asked] = pixels ? ['size', size] : ['resolution', resolution]
-  throw refuse(param ?? 'size', `${model} makes pictures of ${makes.join(', ')}, not ${asked?.slice(0, 20)}.`)
 }

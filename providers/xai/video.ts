@@ -17,9 +17,10 @@ import {
 } from '../../src/contract.ts'
 import { addressOf } from '../../src/protocols/address.ts'
 import { present } from '../../src/protocols/check_body.ts'
-import { ask, refused, type TaskServer, unreadable } from '../../src/protocols/media-tasks/client.ts'
-import { fitRatio, refuse } from '../../src/protocols/media-tasks/fit.ts'
-import { resolutionName } from '../../src/protocols/shape.ts'
+import { refuse, unreadable } from '../../src/protocols/faults.ts'
+import { ask, refused, type TaskServer } from '../../src/protocols/media-tasks/client.ts'
+import { fitRatio } from '../../src/protocols/media-tasks/fit.ts'
+import { filmResolutionName } from '../../src/protocols/shape.ts'
 import { MODERATED } from './refusal.ts'
 
 const Options = z.looseObject({
@@ -120,8 +121,8 @@ const metersOf = (video_seconds: number, inputs: number): Meters => ({
 
 const inputsOf = ({ first_frame, references = [] }: VideoRequest) => (first_frame ? 1 : 0) + references.length
 
-const resolutionOf = ({ size, resolution }: VideoRequest, { resolutions }: Options): string =>
-  resolution ?? resolutionName(size) ?? resolutions[0] ?? '480p'
+const resolutionOf = (request: VideoRequest, { resolutions }: Options): string =>
+  filmResolutionName(request, resolutions[0] ?? '480p')
 
 function bodyOf(request: VideoRequest, options: Options): JsonObject {
   const { prompt, seconds, first_frame, references = [], audio, model } = request

@@ -17,6 +17,8 @@ export interface Pixels {
 const EDGE_STEP = 16
 /** A resolution of pictures is the area of a square of this edge. */
 const SQUARE_EDGES: Record<string, number> = { '512': 512, '1K': 1024, '2K': 2048, '4K': 4096 }
+/** The edge of a square of this resolution of pictures: 1024 for `1K`. Undefined for what is none. */
+export const squareEdge = (resolution: string): number | undefined => SQUARE_EDGES[resolution.toUpperCase()]
 /** A resolution of films is their shorter edge. */
 const SHORT_EDGES: Record<string, number> = {
   '360p': 360,
@@ -52,7 +54,7 @@ function proportion({ size, aspect_ratio }: Shape): number {
 
 /** The `WIDTHxHEIGHT` of a picture of this ratio (1:1 if absent) and resolution (1K if absent). */
 export function sizeOf({ aspect_ratio, resolution }: Omit<Shape, 'size'>): string {
-  const edge = SQUARE_EDGES[resolution?.toUpperCase() ?? '1K'] ?? 1024
+  const edge = squareEdge(resolution ?? '1K') ?? 1024
   const stretch = Math.sqrt(ratioOf(aspect_ratio) ?? 1)
   return `${stepped(edge * stretch)}x${stepped(edge / stretch)}`
 }
@@ -116,6 +118,10 @@ export function resolutionName(size: string | undefined): string | undefined {
   const edge = pixels && Math.min(pixels.width, pixels.height)
   return Object.keys(SHORT_EDGES).find((name) => SHORT_EDGES[name] === edge)
 }
+
+/** The name of the resolution of films that a shape says, as it was given or by its size; `usual` where it says none. */
+export const filmResolutionName = ({ size, resolution }: Shape, usual = '720p'): string =>
+  resolution ?? resolutionName(size) ?? usual
 
 /** Whether a size has this ratio and this resolution of films; what is not asked for agrees. */
 export function sizeAgrees(size: string, { aspect_ratio, resolution }: Omit<Shape, 'size'>): boolean {

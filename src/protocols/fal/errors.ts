@@ -1,5 +1,6 @@
 // What fal's refusals mean: `{detail}` is a sentence, or a list of {loc, msg, type}. https://fal.ai/docs/errors (2026-11-21)
 import { type ErrorKind, ProviderError } from '../../contract.ts'
+import { parseJson } from '../faults.ts'
 import { isRecord, record } from '../lenient.ts'
 import { httpError, scrub } from '../status.ts'
 
@@ -20,7 +21,7 @@ export function falRefusal(status: number, headers: Record<string, string>, body
   const id = headers['x-fal-request-id'] ?? headers['x-request-id']
   const known = id === undefined ? headers : { ...headers, 'x-request-id': id }
   const error = httpError(status, known, body, FAL)
-  const { detail } = readBody(body)
+  const { detail } = record(parseJson(body))
   const [first] = Array.isArray(detail) ? detail.filter(isRecord) : []
   const kind = LOCKED.test(typeof detail === 'string' ? detail : '') ? 'quota' : KINDS[String(first?.type)]
   if (kind === undefined || kind === error.kind) return error
@@ -36,13 +37,5 @@ const wordsOf = (item: Record<string, unknown> | undefined) =>
 export function isVerdict(status: number, headers: Record<string, string>, body: string): boolean {
   if (status === 401 || status === 403 || status === 404 || status === 429) return false
   if (status < 500) return true
-  return headers['x-fal-error-type'] !== undefined || readBody(body).detail !== undefined
-}
-
-function readBody(body: string): Record<string, unknown> {
-  try {
-    return record(JSON.parse(body))
-  } catch {
-    return {}
-  }
+  return headers['x-fal-error-type'] !== undefined || record(parseJson(body)).detail !== undefined
 }

@@ -1,8 +1,11 @@
 // One JSON call to fal's queue or its store of files. It never retries. (@fal-ai/client 1.10.1 is not used: its queue
 // tries again by itself, up to five times, and cannot be pointed at another address.)
-import { ProviderError, type ProviderFetch } from '../../contract.ts'
+
+import type { z } from 'zod'
+import type { ProviderFetch } from '../../contract.ts'
+import { parseJson, readAnswer } from '../faults.ts'
 import { readBody } from '../transport.ts'
-import { FAL } from './errors.ts'
+import { FAL, falRefusal } from './errors.ts'
 
 export interface FalServer {
   /** Of the queue; everything else of fal's is found from there. */
@@ -50,13 +53,9 @@ export async function askFal(
   return { status, headers, text, is_ok: status >= 200 && status < 300 }
 }
 
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw unreadable(error)
-  }
+/** What a call that went well says. Throws ProviderError for any other. */
+export function readFal<Schema extends z.ZodType>(schema: Schema, answer: FalAnswer): z.output<Schema> {
+  const { status, headers, text, is_ok } = answer
+  if (!is_ok) throw falRefusal(status, headers, text)
+  return readAnswer(schema, parseJson(text), FAL)
 }
-
-export const unreadable = (cause?: unknown): ProviderError =>
-  new ProviderError('bad_response', `${FAL} answered in a form that we cannot read.`, { cause })

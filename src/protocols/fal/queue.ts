@@ -5,7 +5,7 @@ import type { Call, Json, JsonObject } from '../../contract.ts'
 import type { Look, Queue } from '../input-map/generator.ts'
 import { FAL, falRefusal, isVerdict } from './errors.ts'
 import { placeFile } from './files.ts'
-import { askFal, type FalAnswer, type FalServer, parseJson, queueUrl, unreadable } from './http.ts'
+import { askFal, type FalServer, queueUrl, readFal } from './http.ts'
 import { falWebhook } from './webhook.ts'
 
 const Submitted = z.looseObject({ request_id: z.string().min(1) })
@@ -13,6 +13,8 @@ const Status = z.looseObject({
   status: z.enum(['IN_QUEUE', 'IN_PROGRESS', 'COMPLETED']),
   metrics: z.record(z.string(), z.json()).nullish(),
 })
+/** Whatever the model makes. */
+const Result = z.custom<Json>((json) => json !== undefined)
 const Ticket = z.object({ app: z.string(), id: z.string() })
 type Ticket = z.output<typeof Ticket>
 
@@ -26,7 +28,7 @@ export function falQueue(server: FalServer): Queue {
   async function result(ticket: Ticket, metrics: JsonObject, { signal }: Call): Promise<Look> {
     const answer = await askFal(server, 'GET', address(ticket), { signal })
     const { status, headers, text, is_ok } = answer
-    if (is_ok) return { state: 'done', answer: { output: parseJson(text) as Json, metrics } }
+    if (is_ok) return { state: 'done', answer: { output: readFal(Result, answer), metrics } }
     const error = falRefusal(status, headers, text)
     if (isVerdict(status, headers, text)) return { state: 'failed', error }
     throw error
@@ -38,13 +40,13 @@ export function falQueue(server: FalServer): Queue {
       const { webhook_url, signal } = call
       const query = webhook_url === undefined ? '' : `?fal_webhook=${encodeURIComponent(webhook_url)}`
       const url = `${base}/${upstream.split('/').map(encodeURIComponent).join('/')}${query}`
-      const { request_id } = read(Submitted, await askFal(server, 'POST', url, { body: input, signal }))
+      const { request_id } = readFal(Submitted, await askFal(server, 'POST', url, { body: input, signal }))
       return { state: 'pending', ticket: { app: appOf(upstream), id: request_id }, poll_after_ms: FIRST_LOOK_MS }
     },
     async look(kept, call) {
       const ticket = Ticket.parse(kept)
       const { signal } = call
-      const seen = read(Status, await askFal(server, 'GET', `${address(ticket)}/status?logs=0`, { signal }))
+      const seen = readFal(Status, await askFal(server, 'GET', `${address(ticket)}/status?logs=0`, { signal }))
       if (seen.status !== 'COMPLETED') return { state: 'pending', ticket: kept }
       return result(ticket, (seen.metrics ?? {}) as JsonObject, call)
     },
@@ -58,14 +60,6 @@ export function falQueue(server: FalServer): Queue {
     place: (file, call) => placeFile(server, file, call),
     webhook: falWebhook(server),
   }
-}
-
-function read<Schema extends z.ZodType>(schema: Schema, answer: FalAnswer): z.output<Schema> {
-  const { status, headers, text, is_ok } = answer
-  if (!is_ok) throw falRefusal(status, headers, text)
-  const parsed = schema.safeParse(parseJson(text))
-  if (parsed.success) return parsed.data
-  throw unreadable(parsed.error)
 }
 
 /** Requests are found under the first two parts of an endpoint's name, or three where the first is a kind of endpoint. */

@@ -3,8 +3,7 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { z } from 'zod'
 import type { Call, Generator } from '../../contract.ts'
-import { falRefusal } from './errors.ts'
-import { askFal, type FalServer, parseJson, restUrl, unreadable } from './http.ts'
+import { askFal, type FalServer, readFal, restUrl } from './http.ts'
 
 /** fal asks that the keys be kept, and for a day at most. */
 const KEYS_KEPT_MS = 24 * 3_600_000
@@ -49,11 +48,8 @@ function readSigned(headers: Record<string, string>, body: Uint8Array, now_ms: n
 
 async function fetchKeys(server: FalServer, { signal }: Call): Promise<KeyObject[]> {
   const url = `${restUrl(server)}/.well-known/jwks.json`
-  const { status, headers, text, is_ok } = await askFal(server, 'GET', url, { signal })
-  if (!is_ok) throw falRefusal(status, headers, text)
-  const parsed = Keys.safeParse(parseJson(text))
-  if (!parsed.success) throw unreadable(parsed.error)
-  return parsed.data.keys
+  const { keys } = readFal(Keys, await askFal(server, 'GET', url, { signal }))
+  return keys
     .filter(({ kty, crv }) => kty === 'OKP' && crv === 'Ed25519')
     .map(({ x }) => createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }))
 }

@@ -19,10 +19,11 @@ import {
 } from '../../contract.ts'
 import { base64Of } from '../address.ts'
 import { present } from '../check_body.ts'
+import { refuse, unreadable } from '../faults.ts'
 import type { GeminiServer } from '../gemini/server.ts'
-import { ask, type TaskServer, unreadable } from '../media-tasks/client.ts'
-import { fitRatio, refuse } from '../media-tasks/fit.ts'
-import { resolutionName } from '../shape.ts'
+import { ask, type TaskServer } from '../media-tasks/client.ts'
+import { fitRatio } from '../media-tasks/fit.ts'
+import { filmResolutionName } from '../shape.ts'
 import { httpError } from '../status.ts'
 import { readBody } from '../transport.ts'
 import { bytesOf } from './answer.ts'
@@ -40,8 +41,6 @@ const Ref = z.object({ id: z.string(), seconds: z.number(), resolution: z.string
 type Ref = z.infer<typeof Ref>
 
 const RATIOS = ['16:9', '9:16'] as const
-/** The SDK of 3.1.0: "Defaults to 720p". */
-const RESOLUTION = '720p'
 const FILM_BYTES_MAX = 512 * 2 ** 20
 /** Where a price file says nothing: three times what a second of 720p has, a little over (TanStack/ai#871, 2026-07-01). */
 const VIDEO_TOKENS_UNKNOWN = 18_000
@@ -61,7 +60,7 @@ export function geminiFilm(server: GeminiServer): Generator<VideoRequest, VideoO
     const interaction = await ask(tasks, call, { method: 'POST', path: '/v1beta/interactions', body }, Interaction)
     if (isEnded(interaction) && !filmOf(interaction)) return failed(failureOf(interaction, provider))
     // Even one that is done at once is looked at again: only what was pending is known by its name when it is to go on.
-    const ref: Ref = { id: interaction.id, seconds: request.seconds, resolution: resolutionOf(request) }
+    const ref: Ref = { id: interaction.id, seconds: request.seconds, resolution: filmResolutionName(request) }
     return pending(ref, undefined, isEnded(interaction) ? 0 : undefined)
   }
 
@@ -111,7 +110,7 @@ function usageFor(interaction: Interaction, { seconds, resolution }: Ref): Usage
 function estimate(request: VideoRequest, options: z.infer<typeof Options>): Usage {
   const { seconds, prompt, first_frame, references = [], change } = request
   bodyOf(request)
-  const resolution = resolutionOf(request)
+  const resolution = filmResolutionName(request)
   const video_tokens = options.video_tokens_per_second?.[resolution] ?? VIDEO_TOKENS_UNKNOWN
   const pictures = references.length + (first_frame ? 1 : 0)
   const meters: Meters = {
@@ -124,9 +123,6 @@ function estimate(request: VideoRequest, options: z.infer<typeof Options>): Usag
   }
   return { meters, attributes: { resolution, audio: 'true' }, source: 'estimated' }
 }
-
-/** The flow has spelled it as the price file does. */
-const resolutionOf = ({ size, resolution }: VideoRequest): string => resolution ?? resolutionName(size) ?? RESOLUTION
 
 function bodyOf(request: VideoRequest): JsonObject {
   const { prompt, seconds, first_frame, references = [], audio, change, model } = request
@@ -148,7 +144,7 @@ function bodyOf(request: VideoRequest): JsonObject {
       type: 'video',
       aspect_ratio,
       duration: `${seconds}s`,
-      resolution: resolutionOf(request),
+      resolution: filmResolutionName(request),
       delivery: 'uri',
     }),
   }

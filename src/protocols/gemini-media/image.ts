@@ -9,9 +9,9 @@ import {
   type Meters,
 } from '../../contract.ts'
 import { present } from '../check_body.ts'
+import { refuse } from '../faults.ts'
 import type { GeminiServer } from '../gemini/server.ts'
-import { fitRatio, refuse, refuseLook } from '../media-tasks/fit.ts'
-import { pixelsOf } from '../shape.ts'
+import { fitRatio, fitResolution, refuseLook } from '../media-tasks/fit.ts'
 import { inlinePart, makeContent, onlyWords } from './answer.ts'
 
 /** `options` of a model's entry in the price file. */
@@ -25,8 +25,6 @@ export const imageOptions = {
 const Options = z.object(imageOptions)
 
 const RATIOS = ['1:1', '2:3', '3:2', '3:4', '4:3', '4:5', '5:4', '9:16', '16:9', '21:9'] as const
-/** Area of a square with this edge. */
-const EDGES: Record<string, number> = { '512': 512, '1K': 1024, '2K': 2048, '4K': 4096 }
 /** Where a price file says nothing: twice the 2,000 that a picture of 4K has at Google's dearest model (2026-09). */
 const IMAGE_TOKENS_UNKNOWN = 4_000
 /** Words and thoughts beside the picture; recordings of 2026 have 300 at most. The request says so to Google too. */
@@ -99,29 +97,14 @@ function shapeOf(request: ImageRequest, options: JsonObject): Shaped {
   const names = Object.keys(image_tokens)
   const ratios = (aspect_ratios ?? RATIOS) as [string, ...string[]]
   const aspect_ratio = fitRatio(request, ratios, request.model)
-  const resolution = resolutionOf(request, names)
+  const usual = names.includes('1K') ? '1K' : (names[0] ?? '1K')
+  const resolution = fitResolution(request, [usual, ...names], request.model)
   return {
     ...(aspect_ratio === undefined ? {} : { aspect_ratio }),
     ...(names.length > 1 ? { image_size: resolution } : {}),
     image_tokens: image_tokens[resolution as '1K'] ?? IMAGE_TOKENS_UNKNOWN,
     resolution,
   }
-}
-
-/** The model's resolution that was named, or whose area is within twice that of the size: 1536x1024 is '1K' of 3:2. */
-function resolutionOf({ size, resolution, model }: ImageRequest, names: string[]): string {
-  const usual = names.includes('1K') ? '1K' : (names[0] ?? '1K')
-  const pixels = pixelsOf(size)
-  if (!pixels) {
-    const named = resolution?.toUpperCase() ?? usual
-    if (names.includes(named)) return named
-    throw refuse('resolution', `${model} makes pictures of ${names.join(', ')}, not ${resolution?.slice(0, 20)}.`)
-  }
-  const area = pixels.width * pixels.height
-  const distance = (name: string) => Math.abs(Math.log2(area / (EDGES[name] ?? 1024) ** 2))
-  const nearest = names.reduce((best, each) => (distance(each) < distance(best) ? each : best), usual)
-  if (distance(nearest) <= 1.05) return nearest
-  throw refuse('size', `${model} makes pictures of about ${names.join(', ')} pixels squared; ${size} is far from it.`)
 }
 
 /** For an answer without its usage, which Google always sends: what the vendor's table says. */

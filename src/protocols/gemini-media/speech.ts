@@ -4,16 +4,15 @@ import {
   type Call,
   done,
   type Generator,
-  type Json,
   type JsonObject,
   type Meters,
   ProviderError,
   type SpeechOutput,
   type SpeechRequest,
 } from '../../contract.ts'
+import { refuse } from '../faults.ts'
 import type { GeminiServer } from '../gemini/server.ts'
-import { record } from '../lenient.ts'
-import { refuse } from '../media-tasks/fit.ts'
+import { voiceNamed } from '../sound/voice.ts'
 import { makeContent, onlyWords } from './answer.ts'
 import { voiceOf } from './voices.ts'
 
@@ -65,7 +64,7 @@ export function geminiSpeech(server: GeminiServer): Generator<SpeechRequest, Spe
 function bodyOf({ input, voice, instructions, speed = 1 }: SpeechRequest, options: JsonObject): JsonObject {
   if (speed !== 1) throw refuse('speed', "This model has no 'speed': say in 'instructions' how fast it should read.")
   const { voices = {} } = Options.parse(options)
-  const voiceName = voiceOf(nameOf(voice), voices)
+  const voiceName = voiceOf(voiceNamed(voice), voices)
   // Its models take direction in the text itself, set off by a colon (ai.google.dev/gemini-api/docs/speech-generation).
   const text = instructions === undefined ? input : `${instructions.replace(/[\s.:]+$/, '')}: ${input}`
   return {
@@ -75,12 +74,6 @@ function bodyOf({ input, voice, instructions, speed = 1 }: SpeechRequest, option
       speechConfig: { voiceConfig: { prebuiltVoiceConfig: { voiceName } } },
     },
   }
-}
-
-function nameOf(voice: Json): string {
-  const name = typeof voice === 'string' ? voice : record(voice).id
-  if (typeof name === 'string' && name !== '') return name
-  throw refuse('voice', "'voice' must be the name of a voice.")
 }
 
 /** For an answer without its usage, which Google always sends. */

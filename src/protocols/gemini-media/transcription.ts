@@ -11,8 +11,8 @@ import {
   type TranscriptionRequest,
 } from '../../contract.ts'
 import { present } from '../check_body.ts'
+import { refuse } from '../faults.ts'
 import type { GeminiServer } from '../gemini/server.ts'
-import { refuse } from '../media-tasks/fit.ts'
 import { inlinePart, makeContent } from './answer.ts'
 
 /** 32 tokens a second of sound, 263 and the sound's of film (ai.google.dev/gemini-api/docs/tokens); from above. */

@@ -1,6 +1,7 @@
 // Makes a model's inputs out of a request by its map. What the caller asked for and the map does not have is refused by
 // name, before anything is held. Pure: files stay files until `fillInput` is told where they are.
-import { type Asset, type Json, type JsonObject, ProviderError } from '../../contract.ts'
+import type { Asset, Json, JsonObject, ProviderError } from '../../contract.ts'
+import { refuse } from '../faults.ts'
 import { pixelsOf } from '../shape.ts'
 import { callersName, FIELDS, FILES, isOfShape, type MappedOperation, said } from './fields.ts'
 import { write } from './path.ts'
@@ -23,8 +24,6 @@ export interface Order {
 const ATTRIBUTES = ['resolution', 'quality', 'audio']
 /** Not asked of the model where it has no input for it: the router does it, or the price file limits it. */
 const SERVED_BY_ROUTER = new Set(['n', 'output_format', 'format', 'seconds'])
-
-const refuse = (param: string, message: string) => new ProviderError('invalid_request', message, { param })
 
 /** Throws ProviderError 'invalid_request' naming the field in the caller's words. */
 export function applyMap(map: ModelMap, operation: MappedOperation, request: object): Order {

@@ -1,6 +1,7 @@
 // The shape of a picture or film in a model's own inputs: pixels where the model takes them, a ratio and a resolution
 // where it takes those. What it cannot make is refused, never made into something near it. Pure.
-import { type Json, ProviderError } from '../../contract.ts'
+import type { Json } from '../../contract.ts'
+import { refuse } from '../faults.ts'
 import {
   exactRatio,
   filmResolution,
@@ -17,8 +18,6 @@ import type { Fields, Rule } from './schema.ts'
 
 /** Edges are rounded to steps of 8 or 16, so that 1360x768 counts as 16:9. */
 const RATIO_TOLERANCE = 0.03
-
-const refuse = (param: string, message: string) => new ProviderError('invalid_request', message, { param })
 
 /** Values for those of size, width, height, aspect_ratio and resolution that the map has. */
 export function shapeOf(request: object, input: Fields, film: boolean): Record<string, Json> {

@@ -2,6 +2,7 @@
 // never waits for a task and never retries.
 import type { z } from 'zod'
 import { type Call, type ErrorKind, type JsonObject, ProviderError, type ProviderFetch } from '../../contract.ts'
+import { parseJson, readAnswer } from '../faults.ts'
 import { record } from '../lenient.ts'
 import { httpError } from '../status.ts'
 import { readBody } from '../transport.ts'
@@ -50,25 +51,12 @@ export async function ask<Schema extends z.ZodType>(
     signal: call.signal,
   })
   const text = (await readBody(answer, ANSWER_BYTES_MAX)).toString()
-  const json = parse(text)
+  const json = parseJson(text)
   const ok = answer.status >= 200 && answer.status < 300
   const refusal = server.refusal?.(record(json))
   if (refusal) throw refused(refusal, server.provider, ok ? undefined : answer)
   if (!ok) throw httpError(answer.status, answer.headers, text, server.provider)
-  const parsed = schema.safeParse(json)
-  if (parsed.success) return parsed.data
-  throw unreadable(server.provider, parsed.error)
-}
-
-export const unreadable = (provider: string, cause?: unknown): ProviderError =>
-  new ProviderError('bad_response', `${provider} answered in a form that we cannot read.`, { cause })
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  return readAnswer(schema, json, server.provider)
 }
 
 /** The status and code by which each kind is known over HTTP, so that a vendor's own codes read like everybody's. */

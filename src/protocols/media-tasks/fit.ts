@@ -1,13 +1,11 @@
 // Fits the shape that a caller asked for into what a model makes. What it cannot honour is refused by the field's name,
 // never made into something near it.
-import { type ImageRequest, ProviderError } from '../../contract.ts'
-import { nearestRatio, type Pixels, pixelsOf, ratioOf, type Shape } from '../shape.ts'
+import type { ImageRequest } from '../../contract.ts'
+import { refuse } from '../faults.ts'
+import { nearestRatio, type Pixels, pixelsOf, ratioOf, type Shape, squareEdge } from '../shape.ts'
 
 /** Edges are rounded to steps of 8 or 16, so that 1360x768 counts as 16:9. */
 const RATIO_TOLERANCE = 0.02
-
-export const refuse = (param: string, message: string): ProviderError =>
-  new ProviderError('invalid_request', message, { param })
 
 /** The one of `ratios` (`16:9`) that has the shape's ratio; undefined where it says nothing of it. */
 export function fitRatio<Ratio extends string>(
@@ -67,14 +65,32 @@ function agrees(size: string, aspect_ratio: string): boolean {
   return Math.abs(width / height / wanted - 1) <= RATIO_TOLERANCE
 }
 
-const PICTURE_EDGES: Record<string, number> = { '1K': 1024, '2K': 2048, '4K': 4096 }
-
 /** The edge of a square of this resolution of pictures; undefined where none is asked for. */
 export function pictureEdge(resolution: string | undefined, model: string): number | undefined {
   if (resolution === undefined) return undefined
-  const edge = PICTURE_EDGES[resolution.toUpperCase()]
-  if (edge) return edge
+  const edge = squareEdge(resolution)
+  if (edge && edge >= 1024) return edge
   throw refuse('resolution', `${model} takes 'resolution' 1K, 2K or 4K, not ${resolution.slice(0, 20)}.`)
+}
+
+/** The share of an octave of area by which a size may be off its class: 1536x1024 counts as 1K. */
+const OCTAVE = 1.05
+
+/** The one of `resolutions` (`1K`) that is named, or that a size is nearest to by its area; the first where neither is said. */
+export function fitResolution<Name extends string>(
+  { size, resolution }: Shape,
+  resolutions: readonly [Name, ...Name[]],
+  model: string,
+): Name {
+  const pixels = pixelsOf(size)
+  const named = resolutions.find((each) => each === (resolution?.toUpperCase() ?? resolutions[0]))
+  if (!pixels && named !== undefined) return named
+  const area = pixels ? pixels.width * pixels.height : 0
+  const distance = (each: Name) => Math.abs(Math.log2(area / (squareEdge(each) ?? 1024) ** 2))
+  const nearest = resolutions.reduce((best, each) => (distance(each) < distance(best) ? each : best))
+  if (pixels && distance(nearest) <= OCTAVE) return nearest
+  const [param, asked] = pixels ? ['size', size] : ['resolution', resolution]
+  throw refuse(param ?? 'size', `${model} makes pictures of ${resolutions.join(', ')}, not ${asked?.slice(0, 20)}.`)
 }
 
 /** What the vendor has no field for, and what would be lost in silence: asked for, it is a 400. */

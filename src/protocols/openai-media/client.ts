@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import type { OpenAI } from 'openai'
 import { type Asset, type Call, type JsonObject, ProviderError, type ProviderFetch } from '../../contract.ts'
+import { unreadable } from '../faults.ts'
 import { abortError, networkError } from '../network_error.ts'
 import { httpError } from '../status.ts'
 
@@ -95,12 +96,9 @@ function sdkError(error: unknown, provider: string, signal: AbortSignal): Provid
   }
   // An error event within a stream has no status of its own.
   if (error instanceof APIError) return httpError(500, {}, JSON.stringify({ error: error.error }), provider)
-  if (error instanceof SyntaxError) return badResponse(provider, error)
+  if (error instanceof SyntaxError) return unreadable(provider, error)
   return networkError(error, provider)
 }
-
-export const badResponse = (provider: string, cause?: unknown): ProviderError =>
-  new ProviderError('bad_response', `${provider} answered in a form that we cannot read.`, { cause })
 
 /** Bytes as a file to upload. An address is refused: the router downloads pictures before it calls this format. */
 export async function upload(asset: Asset, name: string, param: string): Promise<File> {

@@ -9,8 +9,9 @@ import {
   type Generator,
   type JsonObject,
 } from '../../contract.ts'
+import { unreadable } from '../faults.ts'
 import { readUsage } from '../openai-chat/usage.ts'
-import { badResponse, callOptions, fieldsOf, type MediaServer, mediaClient, viaSdk } from './client.ts'
+import { callOptions, fieldsOf, type MediaServer, mediaClient, viaSdk } from './client.ts'
 
 const Answer = z.looseObject({
   data: z.array(z.looseObject({ index: z.number().nullish(), embedding: z.union([z.array(z.number()), z.string()]) })),
@@ -29,7 +30,7 @@ export function openaiEmbedding(server: MediaServer): Generator<EmbeddingRequest
         sdk.embeddings.create(fields as unknown as EmbeddingCreateParams, callOptions(call)),
       )
       const parsed = Answer.safeParse(answer)
-      if (!parsed.success || parsed.data.data.length !== input.length) throw badResponse(server.provider, parsed.error)
+      if (!parsed.success || parsed.data.data.length !== input.length) throw unreadable(server.provider, parsed.error)
       const ordered = [...parsed.data.data].sort((a, b) => (a.index ?? 0) - (b.index ?? 0))
       const output = { embeddings: ordered.map(({ embedding }) => embedding), answer: answer as JsonObject }
       const usage = readUsage(parsed.data.usage)

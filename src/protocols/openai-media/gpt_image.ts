@@ -1,7 +1,8 @@
 // What OpenAI's own picture models make: sizes, qualities, fidelity by model. Refused by the field's name before anything is
 // held; ratios and resolutions become sizes by the model's own rules. It knows no other server's models.
 // Rules: comments of openai 7.55.0 (2026-11-10) and developers.openai.com/api/docs/models (2026-11-21).
-import { type ImageGenerator, type ImageRequest, type JsonObject, ProviderError } from '../../contract.ts'
+import type { ImageGenerator, ImageRequest, JsonObject } from '../../contract.ts'
+import { refuse } from '../faults.ts'
 import { fitSize } from '../media-tasks/fit.ts'
 import { type Pixels, pixelsOf, ratioOf, sizeOf } from '../shape.ts'
 
@@ -74,9 +75,9 @@ function largest({ aspect_ratio }: Wanted): string {
 function checkFreeSize({ size, model }: ImageRequest): void {
   if (size === undefined || size === 'auto') return
   const pixels = pixelsOf(size)
-  if (!pixels) throw refusal('size', `'size' is a width and a height, like "1536x864", or "auto".`)
+  if (!pixels) throw refuse('size', `'size' is a width and a height, like "1536x864", or "auto".`)
   const wrong = wrongWith(pixels)
-  if (wrong) throw refusal('size', `${model} makes pictures with edges that are ${wrong}; this is ${size}.`)
+  if (wrong) throw refuse('size', `${model} makes pictures with edges that are ${wrong}; this is ${size}.`)
 }
 
 function wrongWith({ width, height }: Pixels): string | undefined {
@@ -91,17 +92,17 @@ function checkLook(request: ImageRequest, upstream: string): void {
   const { model, quality, background, output_format, output_compression, extra = {}, mask, images } = request
   const qualities = hasMore(upstream) ? [...QUALITIES, 'xhigh', 'max'] : QUALITIES
   if (quality !== undefined && !qualities.includes(quality))
-    throw refusal('quality', `${model} takes 'quality' ${qualities.join(', ')}, not ${quality.slice(0, 50)}.`)
+    throw refuse('quality', `${model} takes 'quality' ${qualities.join(', ')}, not ${quality.slice(0, 50)}.`)
   const { complexity } = extra
   if (complexity !== undefined && !COMPLEXITIES.includes(String(complexity)))
-    throw refusal('complexity', `'complexity' is ${COMPLEXITIES.join(', ')}: how much the model plans before it draws.`)
+    throw refuse('complexity', `'complexity' is ${COMPLEXITIES.join(', ')}: how much the model plans before it draws.`)
   if (background === 'transparent' && output_format === 'jpeg')
-    throw refusal('background', "JPEG knows no transparency: set 'output_format' to png or webp.")
+    throw refuse('background', "JPEG knows no transparency: set 'output_format' to png or webp.")
   if (output_compression !== undefined && output_compression < 100 && (output_format ?? 'png') === 'png')
-    throw refusal('output_compression', "PNG loses nothing: set 'output_format' to jpeg or webp to compress.")
+    throw refuse('output_compression', "PNG loses nothing: set 'output_format' to jpeg or webp to compress.")
   if (mask && !images?.length)
-    throw refusal('mask', "'mask' says which part of a picture is to change: send 'image' too.")
-  if (extra.markup !== undefined && mask) throw refusal('markup', "'markup' and 'mask' exclude each other.")
+    throw refuse('mask', "'mask' says which part of a picture is to change: send 'image' too.")
+  if (extra.markup !== undefined && mask) throw refuse('markup', "'markup' and 'mask' exclude each other.")
 }
 
 /** gpt-image-2 and later always look closely and refuse to be told so; 1-mini never does. */
@@ -110,13 +111,8 @@ function withFidelity(request: ImageRequest, upstream: string): ImageRequest {
   if (input_fidelity === undefined) return request
   if (isFree(upstream) && input_fidelity === 'high') return { ...request, extra }
   if (isFree(upstream))
-    throw refusal(
-      'input_fidelity',
-      `${request.model} always keeps to the pictures closely. Leave 'input_fidelity' out.`,
-    )
+    throw refuse('input_fidelity', `${request.model} always keeps to the pictures closely. Leave 'input_fidelity' out.`)
   if (upstream.startsWith('gpt-image-1-mini') && input_fidelity !== 'low')
-    throw refusal('input_fidelity', `${request.model} takes 'input_fidelity' low alone.`)
+    throw refuse('input_fidelity', `${request.model} takes 'input_fidelity' low alone.`)
   return request
 }
-
-const refusal = (param: string, message: string) => new ProviderError('invalid_request', message, { param })

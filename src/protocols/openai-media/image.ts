@@ -12,9 +12,10 @@ import {
   ProviderError,
   type Usage,
 } from '../../contract.ts'
+import { unreadable } from '../faults.ts'
 import { count, record } from '../lenient.ts'
 import { sendOrThrow } from '../send.ts'
-import { badResponse, callOptions, fieldsOf, type MediaServer, mediaClient, upload, viaSdk } from './client.ts'
+import { callOptions, fieldsOf, type MediaServer, mediaClient, upload, viaSdk } from './client.ts'
 import { encodeForm } from './form.ts'
 import { imageMeters } from './image_tokens.ts'
 
@@ -54,7 +55,7 @@ export function openaiImage(server: MediaServer): ImageGenerator {
 
   function read(answer: unknown, request: ImageRequest) {
     const parsed = Answer.safeParse(answer)
-    if (!parsed.success) throw badResponse(server.provider, parsed.error)
+    if (!parsed.success) throw unreadable(server.provider, parsed.error)
     const media_type = `image/${parsed.data.output_format ?? request.output_format ?? 'png'}`
     const images = parsed.data.data.map((item) => ({
       image: assetOf(item, media_type, server.provider),
@@ -122,7 +123,7 @@ function assetOf(
 ): Asset {
   if (item.b64_json) return { type: 'bytes', data: Buffer.from(item.b64_json, 'base64'), media_type }
   if (item.url) return { type: 'url', url: item.url }
-  throw badResponse(provider)
+  throw unreadable(provider)
 }
 
 /** Events of image_generation.* and image_edit.*: unfinished pictures are handed over, finished ones collected. */

@@ -9,11 +9,12 @@ import {
   type SpeechRequest,
   type Usage,
 } from '../../contract.ts'
+import { unreadable } from '../faults.ts'
 import { count, record } from '../lenient.ts'
 import { SOUND_TYPES } from '../sound/file.ts'
 import { sseEvents } from '../sse.ts'
 import { streamError } from '../status.ts'
-import { badResponse, callOptions, fieldsOf, type MediaServer, mediaClient, viaSdk } from './client.ts'
+import { callOptions, fieldsOf, type MediaServer, mediaClient, viaSdk } from './client.ts'
 
 /**
  * Sound tokens: $0.015 a minute at $12 a million is 21 a second (model page of gpt-4o-mini-tts, 2026-08). Speech in Latin
@@ -43,7 +44,7 @@ export function openaiSpeech(server: MediaServer): Generator<SpeechRequest, Spee
       }
       return { ...(await readStream(response.body, provider, call)), type: '' }
     })
-    if (data.length === 0 || NO_SOUND.test(type)) throw badResponse(provider)
+    if (data.length === 0 || NO_SOUND.test(type)) throw unreadable(provider)
     const media_type = type.startsWith('audio/')
       ? type
       : (SOUND_TYPES[format as keyof typeof SOUND_TYPES] ?? 'application/octet-stream')
@@ -82,7 +83,7 @@ async function readStream(body: AsyncIterable<Uint8Array>, provider: string, cal
     if (event.type === 'speech.audio.done') whole = true
     if (event.usage) usage = event.usage
   }
-  if (!whole) throw badResponse(provider)
+  if (!whole) throw unreadable(provider)
   return { data: Buffer.concat(pieces), usage }
 }
 

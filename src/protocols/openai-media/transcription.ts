@@ -13,10 +13,11 @@ import {
   type TranscriptionRequest,
   type Usage,
 } from '../../contract.ts'
+import { unreadable } from '../faults.ts'
 import { count, record } from '../lenient.ts'
 import { sseEvents } from '../sse.ts'
 import { streamError } from '../status.ts'
-import { badResponse, callOptions, fieldsOf, type MediaServer, mediaClient, upload, viaSdk } from './client.ts'
+import { callOptions, fieldsOf, type MediaServer, mediaClient, upload, viaSdk } from './client.ts'
 
 /** Others ignore the wish, or have events of their own. */
 const STREAMING = /^gpt-.*transcribe/
@@ -118,13 +119,13 @@ export function openaiTranscription(server: MediaServer): Generator<Transcriptio
         ...(logprobs != null && { logprobs }),
       })
     }
-    throw badResponse(provider)
+    throw unreadable(provider)
   }
 
   function read(request: TranscriptionRequest, body: string, media_type: string) {
     const answer = { media_type, body }
     if (TEXT_FORMATS.has(request.format)) {
-      if (media_type.startsWith('text/html')) throw badResponse(provider)
+      if (media_type.startsWith('text/html')) throw unreadable(provider)
       // Text with its times, or a plain transcript, is its own answer.
       return done({ text: plainText(request.format, body), answer }, counted(request))
     }
@@ -143,7 +144,7 @@ export function openaiTranscription(server: MediaServer): Generator<Transcriptio
     try {
       return Answer.parse(JSON.parse(body))
     } catch (error) {
-      throw badResponse(provider, error)
+      throw unreadable(provider, error)
     }
   }
 

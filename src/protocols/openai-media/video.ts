@@ -16,8 +16,9 @@ import {
   type VideoOutput,
   type VideoRequest,
 } from '../../contract.ts'
+import { unreadable } from '../faults.ts'
 import { httpError } from '../status.ts'
-import { badResponse, callOptions, fieldsOf, type MediaServer, mediaClient, upload, viaSdk } from './client.ts'
+import { callOptions, fieldsOf, type MediaServer, mediaClient, upload, viaSdk } from './client.ts'
 
 const Video = z.looseObject({
   id: z.string(),
@@ -76,7 +77,7 @@ export function openaiVideo(server: MediaServer): Generator<VideoRequest, VideoO
   ): Promise<Progress<VideoOutput>> {
     const { data, response } = await viaSdk(provider, call, ask)
     const parsed = Video.safeParse(data)
-    if (!parsed.success) throw badResponse(provider, parsed.error)
+    if (!parsed.success) throw unreadable(provider, parsed.error)
     const video = parsed.data
     if (video.status === 'completed') return finish(video, seconds, call)
     if (video.status === 'failed') return failed(failure(video, provider))
@@ -94,7 +95,7 @@ export function openaiVideo(server: MediaServer): Generator<VideoRequest, VideoO
         media_type: type.startsWith('video/') ? type : 'video/mp4',
       }
     })
-    if (data.byteLength === 0) throw badResponse(provider)
+    if (data.byteLength === 0) throw unreadable(provider)
     const length = Number(video.seconds)
     const [thumbnail, spritesheet] = await Promise.all([
       still(video, 'thumbnail', call),

@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import type Replicate from 'replicate'
 import { type Call, ProviderError, type ProviderFetch } from '../../contract.ts'
+import { unreadable } from '../faults.ts'
 import { abortError, networkError } from '../network_error.ts'
 import { REPLICATE, replicateRefusal } from './errors.ts'
 
@@ -66,9 +67,6 @@ export function replicateClient({ base_url, api_token, fetch }: ReplicateServer)
     const refusal = typeof response === 'object' && response !== null ? refusals.get(response) : undefined
     if (refusal) return refusal
     if (signal.aborted) return abortError(signal, REPLICATE)
-    return error instanceof SyntaxError ? unreadable(error) : networkError(error, REPLICATE)
+    return error instanceof SyntaxError ? unreadable(REPLICATE, error) : networkError(error, REPLICATE)
   }
 }
-
-export const unreadable = (cause: unknown): ProviderError =>
-  new ProviderError('bad_response', `${REPLICATE} answered in a form that we cannot read.`, { cause })

@@ -1,5 +1,6 @@
 // What Replicate's refusals and failed predictions mean. https://replicate.com/docs/reference/http (2026-11-21)
 import { ProviderError } from '../../contract.ts'
+import { parseJson } from '../faults.ts'
 import { record } from '../lenient.ts'
 import { httpError, scrub } from '../status.ts'
 
@@ -10,7 +11,7 @@ const POLICY = /\bnsfw\b|\(E005\)|flagged|sensitive content|moderat|safety (?:ch
 
 /** A refusal of the API: `{detail, status, title}`, and `retry_after` in seconds with 429. */
 export function replicateRefusal(status: number, headers: Record<string, string>, body: string): ProviderError {
-  const { detail, retry_after } = readBody(body)
+  const { detail, retry_after } = record(parseJson(body))
   const waiting = headers['retry-after'] ?? (typeof retry_after === 'number' ? String(retry_after) : undefined)
   const error = httpError(
     status,
@@ -20,14 +21,6 @@ export function replicateRefusal(status: number, headers: Record<string, string>
   )
   if (error.kind !== 'invalid_request' || typeof detail !== 'string' || !POLICY.test(detail)) return error
   return new ProviderError('content_policy', scrub(detail), error.detail)
-}
-
-function readBody(body: string): Record<string, unknown> {
-  try {
-    return record(JSON.parse(body))
-  } catch {
-    return {}
-  }
 }
 
 /** The `error` of a prediction that failed: a sentence of the model's, which only helps callers where it refuses them. */

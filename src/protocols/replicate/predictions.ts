@@ -3,9 +3,11 @@
 import type Replicate from 'replicate'
 import { z } from 'zod'
 import { type Asset, type Call, type Json, type JsonObject, ProviderError } from '../../contract.ts'
+import { addressOf } from '../address.ts'
+import { readAnswer } from '../faults.ts'
 import type { Look, Queue } from '../input-map/generator.ts'
 import { verifyWebhook } from '../standard_webhooks.ts'
-import { library, type ReplicateServer, replicateClient, unreadable } from './client.ts'
+import { library, type ReplicateServer, replicateClient } from './client.ts'
 import { predictionError, REPLICATE } from './errors.ts'
 
 const Prediction = z.looseObject({
@@ -33,9 +35,7 @@ export function replicateQueue({
   const client = replicateClient(server)
 
   async function look(call: Call, ask: (sdk: Replicate) => Promise<unknown>): Promise<Look> {
-    const parsed = Prediction.safeParse(await client.run(call, ask))
-    if (!parsed.success) throw unreadable(parsed.error)
-    return lookOf(parsed.data)
+    return lookOf(readAnswer(Prediction, await client.run(call, ask), REPLICATE))
   }
 
   return {
@@ -53,21 +53,16 @@ export function replicateQueue({
     async place(file: Asset, call: Call): Promise<string> {
       if (file.type === 'url') return file.url
       const { data, media_type, filename = 'file' } = file
-      if (data.byteLength <= DATA_URL_BYTES_MAX) return dataUrl(data, media_type)
+      if (data.byteLength <= DATA_URL_BYTES_MAX) return addressOf(file)
       const blob = new File([new Uint8Array(data)], filename, { type: media_type })
       const stored = await client.run(call, (sdk) => sdk.files.create(blob, {}, { signal: call.signal }))
-      const parsed = StoredFile.safeParse(stored)
-      if (!parsed.success) throw unreadable(parsed.error)
-      return parsed.data.urls.get
+      return readAnswer(StoredFile, stored, REPLICATE).urls.get
     },
     ...(webhook_secret !== undefined && {
       webhook: async (delivery) => verifyWebhook([webhook_secret], delivery),
     }),
   }
 }
-
-const dataUrl = (data: Uint8Array, media_type: string): string =>
-  `data:${media_type};base64,${Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')}`
 
 /** `owner/name` is run as its owner has it today, `owner/name:version` as it was. */
 function modelOf(upstream: string): { model: string } | { version: string } {
