@@ -1,6 +1,6 @@
 // A refusal or failure as a caller will see it, in no format yet: the routes put it into the caller's envelope.
 import { ERROR_KINDS, ProviderError } from '../contract.ts'
-import { StoreUnavailable } from '../ledger/writes.ts'
+import { isOutcomeUnknown, StoreUnavailable } from '../ledger/writes.ts'
 import { WireError } from '../protocols/wire_error.ts'
 
 export interface FailureDetail {
@@ -42,7 +42,8 @@ export function failureOf(error: unknown): Failure {
       ...(error.param !== null && { param: error.param }),
       cause: error,
     })
-  if (error instanceof StoreUnavailable)
+  // What is not money is not repeated here: its caller may do so.
+  if (error instanceof StoreUnavailable || isOutcomeUnknown(error))
     return new Failure(
       503,
       'store_unavailable',

@@ -55,16 +55,27 @@ export async function repeatUntilKnown<Result>(write: () => Promise<Result>): Pr
 }
 
 const UNKNOWN_LABELS = ['RetryableWriteError', 'RetryableError', 'PoolRequestedRetry']
-// NotWritablePrimary and its kin, primary stepped down, shutdown in progress, interrupted, a write conflict that was not
-// resolved, exceeded time limit, write concern timeout, no majority to read from yet.
-const UNKNOWN_CODES = new Set([6, 7, 64, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11601, 11602, 13435, 13436])
+// Hosts that cannot be reached and sockets that broke (6, 7, 89, 202, 9001), a primary that went, is not there yet or shuts
+// down (91, 133, 189, 10107, 11600, 11602, 13435, 13436), a cursor that went with it (43, 175, 237), a write concern that was
+// not met (64, 79, 100), no majority to read from yet (134), time that ran out (24, 50, 262), work that was interrupted
+// (11601), a write conflict or a busy engine (112, 365). As of MongoDB 8.0's error_codes.yml, 2026-11-21.
+const UNKNOWN_CODES = new Set([
+  6, 7, 24, 43, 50, 64, 79, 89, 91, 100, 112, 133, 134, 175, 189, 202, 237, 262, 365, 9001, 10107, 11600, 11601, 11602,
+  13435, 13436,
+])
+const UNKNOWN_NAMES =
+  /^Mongo(Network|ServerSelection|Pool|Topology|NotConnected|ClientClosed|WriteConcern|WaitQueueTimeout|OperationTimeout)/
 
 /** Whether the error leaves open if the write was carried out. */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (!(error instanceof MongoError)) return false
-  if (/^Mongo(Network|ServerSelection|Pool|Topology|NotConnected|ClientClosed)/.test(error.name)) return true
+  if (UNKNOWN_NAMES.test(error.name)) return true
   if (UNKNOWN_LABELS.some((label) => error.hasErrorLabel(label))) return true
-  if (error instanceof MongoBulkWriteError && error.result?.getWriteConcernError()) return true
+  if (error instanceof MongoBulkWriteError && error.result) {
+    // The code of a bulk is that of its first error alone.
+    const codes = error.result.getWriteErrors().map(({ code }) => Number(code))
+    if (error.result.getWriteConcernError() || codes.some((code) => UNKNOWN_CODES.has(code))) return true
+  }
   return error instanceof MongoServerError && UNKNOWN_CODES.has(Number(error.code))
 }
 

@@ -6,7 +6,7 @@ import { isOperatorDocument } from './conditions.ts'
 import { describe } from './describe.ts'
 import { badValue, CommandError } from './errors.ts'
 import { compileFilter } from './query.ts'
-import { existingPlace, placeOf, setAt, unsetAt, valueAt } from './update_paths.ts'
+import { existingPlace, type Place, placeOf, setAt, unsetAt, valueAt } from './update_paths.ts'
 import { copyValue, type Document, isDocument, isNumeric, numberOf, typeOf } from './values.ts'
 
 /** The change answers whether it made a difference. Done twice to equal documents it does the same. */
@@ -61,7 +61,7 @@ const push: Operator = (path, operand) => {
   const { values, slice } = readPush(operand)
   return (document) => {
     const place = placeOf(document, path)
-    const array = valueAt(place) ?? []
+    const array = arrayAt(place)
     if (!Array.isArray(array)) throw notArray(document, path, array)
     const longer = [...array, ...values.map(copyValue)]
     return setAt(place, slice === undefined ? longer : slice < 0 ? longer.slice(slice) : longer.slice(0, slice))
@@ -113,7 +113,7 @@ const addToSet: Operator = (path, operand) => {
   const values = isOperatorDocument(operand) ? eachOf(operand) : [operand]
   return (document) => {
     const place = placeOf(document, path)
-    const array = valueAt(place) ?? []
+    const array = arrayAt(place)
     if (!Array.isArray(array)) throw notArray(document, path, array)
     const longer = [...array]
     for (const value of values) {
@@ -137,6 +137,12 @@ const currentDate: Operator = (path, operand) => {
   }
   const now = type === 'date' ? new Date() : new Timestamp({ t: Math.floor(Date.now() / 1000), i: 1 })
   return (document) => setAt(placeOf(document, path), now)
+}
+
+/** What is missing becomes an array; null is no array, to MongoDB as well. */
+function arrayAt(place: Place): unknown {
+  const value = valueAt(place)
+  return value === undefined ? [] : value
 }
 
 const notArray = (document: Document, path: string, value: unknown): CommandError =>

@@ -3,7 +3,8 @@
  * answers. No compression: none is offered in `hello`.
  */
 import { decodeDocument, RawDocument } from './decode.ts'
-import { badValue } from './errors.ts'
+import { max_document_bytes } from './encode.ts'
+import { badValue, CommandError } from './errors.ts'
 import type { Document } from './values.ts'
 
 const op_reply = 1
@@ -11,6 +12,8 @@ const op_query = 2004
 const op_msg = 2013
 const header_bytes = 16
 export const max_message_bytes = 48_000_000
+/** A command is a document too, and may be a little longer than one that is stored. */
+const max_section_bytes = max_document_bytes + 16 * 1024
 
 /** Documents of these are decoded one by one, when their turn comes, or not at all. */
 export const raw_arrays: ReadonlySet<string> = new Set(['documents', 'updates'])
@@ -89,6 +92,7 @@ function readMessage(message: Buffer): Request {
     const length = message.readInt32LE(at)
     if (length < 5 || at + length > end) throw badValue('A section runs past the end of its message')
     const section = message.subarray(at, at + length)
+    if (kind === 0) checkLength(length)
     if (kind === 0) command = decodeDocument(section, { raw_arrays, unread })
     else if (kind === 1) sequences.push(readSequence(section))
     else throw badValue(`Unknown section kind ${kind}`)
@@ -115,10 +119,19 @@ function readSequence(section: Buffer): { name: string; documents: RawDocument[]
   while (at + 4 <= section.length) {
     const length = section.readInt32LE(at)
     if (length < 5 || at + length > section.length) throw badValue('A document runs past the end of its sequence')
+    checkLength(length)
     documents.push(new RawDocument(section.subarray(at, at + length)))
     at += length
   }
   return { name: section.toString('utf8', 4, name_end), documents }
+}
+
+function checkLength(length: number): void {
+  if (length <= max_section_bytes) return
+  throw new CommandError(
+    'BSONObjectTooLarge',
+    `BSONObj size: ${length} is invalid. Size must be between 0 and ${max_section_bytes}`,
+  )
 }
 
 /** Flags, `<database>.$cmd`, two numbers, then the command. */

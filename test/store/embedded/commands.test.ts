@@ -238,6 +238,15 @@ describe('what the store is and is not', () => {
     })
   })
 
+  it('refuses a command that is longer than a document may be, and serves the connection on', async () => {
+    const things = fixture.fresh()
+    const updates = ['a', 'b', 'c'].map((_id) => ({ q: { _id }, u: { $set: { text: 'x'.repeat(5_700_000) } } }))
+    await expect(fixture.db.command({ update: things.collectionName, updates })).rejects.toMatchObject({
+      code: 10334,
+    })
+    expect(await things.countDocuments()).toBe(0)
+  })
+
   it('lists, measures and drops databases and collections', async () => {
     const other = fixture.client.db('other')
     await other.createCollection('one')

@@ -198,7 +198,7 @@ describe('changing', () => {
 
   it('refuses conflicting, positional and unknown updates', async () => {
     const things = fixture.fresh()
-    await things.insertOne({ _id: 1, a: { b: 1 }, s: 'text', list: [1] })
+    await things.insertOne({ _id: 1, a: { b: 1 }, s: 'text', list: [1], nothing: null })
     const failing: [object, number][] = [
       [{ $set: { a: 1, 'a.b': 2 } }, 40],
       [{ $set: { 'list.$': 1 } }, 2],
@@ -206,6 +206,10 @@ describe('changing', () => {
       [{ $rename: { a: 'b' } }, 9],
       [{ $set: { _id: 2 } }, 66],
       [{ $push: { s: 1 } }, 2],
+      [{ $push: { nothing: 1 } }, 2],
+      [{ $addToSet: { nothing: 1 } }, 2],
+      [{ $set: { a: { b: 2 } }, $unset: { 'a.b': '' } }, 40],
+      [{ $inc: { nothing: 1 } }, 14],
     ]
     for (const [update, code] of failing) {
       await expect(things.updateOne({ _id: 1 }, update as never), JSON.stringify(update)).rejects.toMatchObject({
