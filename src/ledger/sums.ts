@@ -1,6 +1,6 @@
 // The sums of the entries, by account, with what is decided and not yet journaled. It only reads.
 import type { Store } from '../store/connect.ts'
-import type { EntryType } from '../store/entries.ts'
+import type { EntryRecord, EntryType } from '../store/entries.ts'
 import { ENTRY_SIDES } from './changes.ts'
 import type { NanoUsd } from './money.ts'
 
@@ -39,6 +39,14 @@ const SUMS: Record<EntryType, ['grants' | 'settled', bigint]> = {
   refund: ['settled', -1n],
 }
 
+type Leg = EntryRecord['legs'][number]
+
+/** Is shown every entry, in the order of their ids. */
+export type Visitor = (entry: EntryRecord) => Promise<void>
+
+/** So many at once: others have their turn in between. */
+const PAGE = 1000
+
 interface Settling {
   _id: string
   account_id: string
@@ -50,14 +58,14 @@ interface Settling {
  * Of all accounts, quickly; or of one, exactly: the jobs that are being settled are read first and left out of the
  * entries, so that each is counted once, whichever write of its settlement comes in between.
  */
-export async function addUp(store: Store, account_id?: string): Promise<Books> {
+export async function addUp(store: Store, account_id?: string, each?: Visitor): Promise<Books> {
   const settling = await settlingJobs(store, account_id)
   const ids = settling.map(({ _id }) => _id)
   const match = account_id === undefined ? {} : { account_id, job_id: { $nin: ids } }
   const sums = new Map<string, AccountSums>()
   const of = (id: string): AccountSums => sums.get(id) ?? { grants: 0n, settled: 0n, crooked: 0n, unanswered: 0n }
   let entries = 0
-  for (const { _id, amount, leg, count } of await groupLegs(store, match)) {
+  for (const { _id, amount, leg, count } of await groupLegs(store, match, each)) {
     const now = of(_id.account_id)
     const { gains: gain } = ENTRY_SIDES[_id.type]
     const own = _id.ledger === `account:${_id.account_id}`
@@ -85,27 +93,29 @@ async function settlingJobs({ jobs }: Store, account_id: string | undefined): Pr
   return settling.filter((job) => account_id === undefined || job.account_id === account_id)
 }
 
-async function groupLegs({ entries }: Store, match: object): Promise<Group[]> {
-  const groups = await entries
-    .aggregate<Group>([
-      { $match: match },
-      { $unwind: '$legs' },
-      {
-        $group: {
-          _id: { account_id: '$account_id', type: '$type', ledger: '$legs.ledger' },
-          amount: { $sum: '$amount' },
-          leg: { $sum: '$legs.amount' },
-          count: { $sum: 1 },
-        },
-      },
-    ])
-    .toArray()
-  return groups.map(({ _id, amount, leg, count }) => ({
-    _id,
-    amount: BigInt(amount),
-    leg: BigInt(leg),
-    count: Number(count),
-  }))
+/**
+ * Read one after another and added up here: grouped by the store, a million of them would keep a store of one thread from
+ * everybody else until they are all read.
+ */
+async function groupLegs({ entries }: Store, match: object, each: Visitor | undefined): Promise<Iterable<Group>> {
+  const groups = new Map<string, Group>()
+  const found = entries.find(match).batchSize(PAGE)
+  // In the order of ids the store need not sort: of one account it would have to.
+  for await (const entry of each ? found.sort({ _id: 1 }) : found) {
+    for (const leg of entry.legs) addLeg(groups, entry, leg)
+    await each?.(entry)
+  }
+  return groups.values()
+}
+
+function addLeg(groups: Map<string, Group>, { account_id, type, amount }: EntryRecord, leg: Leg): void {
+  const { ledger } = leg
+  const name = `${account_id} ${type} ${ledger}`
+  const group = groups.get(name) ?? { _id: { account_id, type, ledger }, amount: 0n, leg: 0n, count: 0 }
+  group.amount += BigInt(amount)
+  group.leg += BigInt(leg.amount)
+  group.count++
+  groups.set(name, group)
 }
 
 /** What settling jobs have taken out of the account so far: those whose hold is gone. */

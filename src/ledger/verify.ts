@@ -1,18 +1,21 @@
 // Proves the books: every account is added up again from its entries and its open holds, and a difference of one
 // nano-dollar is reported. It changes nothing but what a crash left half-journaled.
 import { setTimeout as pause } from 'node:timers/promises'
-import type { AccountRecord } from '../store/accounts.ts'
+import type { AccountRecord, KeySpend } from '../store/accounts.ts'
 import { UNLIMITED_ROOM } from '../store/accounts.ts'
 import type { Store } from '../store/connect.ts'
 import type { KeyRecord } from '../store/keys.ts'
 import { journalChanges } from './changes.ts'
 import { formatUsd, type NanoUsd } from './money.ts'
+import { Pairs, recheckPairs, type Suspect } from './pairs.ts'
 import { addUp, type Books } from './sums.ts'
 import { lotDrift, suspectLots } from './verify_lots.ts'
 
 /** One amount that is not what the entries say; amounts in USD with nine places. */
 export interface Drift {
   account_id: string
+  /** Of what one job and its entry disagree about. */
+  job_id?: string
   what: string
   expected_usd: string
   found_usd: string
@@ -37,23 +40,31 @@ const AT_ONCE = 16
 
 /** Reads everything. What differs is looked at again for `differs_ms` before it is reported. */
 export async function verify(store: Store, differs_ms = DIFFERS_MS): Promise<Verification> {
-  const books = await addUp(store)
+  const pairs = new Pairs(store)
+  const books = await addUp(store, undefined, (entry) => pairs.take(entry))
   const known = new Set<string>()
-  const suspects: (() => Promise<Drift[]>)[] = []
+  const keys = new Map<string, NanoUsd>()
+  const suspects: ((patience_ms: number) => Promise<Drift[]>)[] = []
   for await (const account of store.accounts.find()) {
     known.add(account._id)
-    if (check(account, account, books).length > 0) suspects.push(() => recheck(store, account._id, differs_ms))
+    for (const [key_id, spend] of Object.entries(account.keys)) keys.set(key_id, limitIn(spend))
+    if (check(account, account, books).length > 0)
+      suspects.push((patience_ms) => recheck(store, account._id, patience_ms))
   }
   for (const account_id of books.accounts()) {
     if (!known.has(account_id)) suspects.push(() => checkPresence(store, account_id, books))
   }
   for await (const key of store.keys.find({ kind: 'caller' })) {
-    if ((await keyDrift(store, key)) !== undefined) suspects.push(() => recheckKey(store, key._id, differs_ms))
+    if (limitOf(key) !== keys.get(key._id)) suspects.push((patience_ms) => recheckKey(store, key._id, patience_ms))
   }
-  for (const account_id of await suspectLots(store)) suspects.push(() => recheckLots(store, account_id, differs_ms))
-  const drift: Drift[] = []
+  for (const account_id of await suspectLots(store))
+    suspects.push((patience_ms) => recheckLots(store, account_id, patience_ms))
+  const drift = await pairDrift(store, await pairs.rest(), differs_ms)
+  // Where much is wrong, most of it has been so for long when its turn comes.
+  const until = Date.now() + differs_ms
   while (suspects.length > 0) {
-    const found = await Promise.all(suspects.splice(0, AT_ONCE).map((look) => look()))
+    const patience_ms = Math.max(until - Date.now(), Math.min(differs_ms, MOVES_MS))
+    const found = await Promise.all(suspects.splice(0, AT_ONCE).map((look) => look(patience_ms)))
     drift.push(...found.flat())
   }
   return { ok: drift.length === 0, accounts: known.size, entries: books.entries, pending: books.pending, drift }
@@ -141,10 +152,20 @@ async function recheckKey(store: Store, key_id: string, differs_ms: number): Pro
 /** The room of a key is its limit less what it used. */
 async function keyDrift(store: Store, { _id, account_id, limit }: KeyRecord): Promise<Drift | undefined> {
   const account = await store.accounts.findOne({ _id: account_id }, { projection: { [`keys.${_id}`]: 1 } })
-  const { room, held, settled } = account?.keys?.[_id] ?? { room: 0n, held: 0n, settled: 0n }
-  const expected = limit ?? UNLIMITED_ROOM
-  const found = room + held + settled
+  const spend = account?.keys?.[_id]
+  const [expected, found] = [limitOf({ limit }), spend ? limitIn(spend) : 0n]
   return found === expected ? undefined : difference(account_id, `limit of ${_id}`, expected, found)
+}
+
+const limitOf = ({ limit }: Pick<KeyRecord, 'limit'>): NanoUsd => limit ?? UNLIMITED_ROOM
+const limitIn = ({ room, held, settled }: KeySpend): NanoUsd => room + held + settled
+
+async function pairDrift(store: Store, suspects: Suspect[], differs_ms: number): Promise<Drift[]> {
+  const found = await recheckPairs(store, suspects, differs_ms)
+  return found.map(({ account_id, job_id, what, expected, found }) => ({
+    ...difference(account_id, what, expected, found),
+    job_id,
+  }))
 }
 
 const sum = (amounts: NanoUsd[]): NanoUsd => amounts.reduce((total, amount) => total + amount, 0n)

@@ -24,17 +24,17 @@ async function work(ledger: Ledger, cost: bigint | undefined): Promise<string> {
   return job._id
 }
 
-/** One for what stays sound, another for what is harmed. */
+/** One for what stays sound, the others for what is harmed. */
 let stores: TestStore[]
 beforeAll(async () => {
-  stores = await Promise.all([testStore(), testStore()])
+  stores = await Promise.all([testStore(), testStore(), testStore()])
 })
 afterAll(async () => {
   for (const store of stores) await store.close()
 })
 
 async function openAccount(store: TestStore | undefined): Promise<void> {
-  if (!store) throw new Error('There are two stores.')
+  if (!store) throw new Error('There are three stores.')
   shared = store
   books = await openBooks(shared.store, 100n * CENT, 50n * CENT)
   const ledger = new Ledger(shared.store)
@@ -100,6 +100,84 @@ describe('verify finds one nano-dollar', { timeout: 30_000 }, () => {
     expect(ok).toBe(false)
     const own = drift.filter(({ account_id }) => account_id === books.account_id)
     expect(own.map((each) => each.what)).toContainEqual(expect.stringContaining(what))
+  })
+})
+
+describe('verify finds what a job and its entry disagree about, though every sum is right', { timeout: 30_000 }, () => {
+  let second_id: string
+  beforeEach(async () => {
+    await openAccount(stores[2])
+    second_id = await work(new Ledger(shared.store), 5n)
+  })
+
+  const entries = (id: string) => shared.store.entries.updateOne.bind(shared.store.entries, { _id: `${id}:f` })
+  /** The whole entry, both of its legs. */
+  const change = (id: string, by: bigint) =>
+    entries(id)({ $inc: { amount: by, 'legs.0.amount': -by, 'legs.1.amount': by } })
+  const job = (id: string, change: object) => shared.store.jobs.updateOne({ _id: id }, change)
+
+  const harms: [harm: string, what: string, () => Promise<unknown>, wrong: () => string[]][] = [
+    [
+      'a nano-dollar of one charge in the entry of another',
+      'an entry that is not what its job cost',
+      async () => {
+        await change(job_id, 1n)
+        await change(second_id, -1n)
+      },
+      () => [job_id, second_id],
+    ],
+    [
+      'a job that says another cost',
+      'an entry that is not what its job cost',
+      () => job(job_id, { $inc: { cost: 1n } }),
+      () => [job_id],
+    ],
+    [
+      'a charge of a job that was released',
+      'an entry of a job that was not charged',
+      () => job(job_id, { $set: { state: 'released', cost: null } }),
+      () => [job_id],
+    ],
+    [
+      'a charge of a job that is gone',
+      'an entry without its job',
+      () => shared.store.jobs.deleteOne({ _id: job_id }),
+      () => [job_id],
+    ],
+    [
+      'a charge under another key',
+      "an entry under another key than its job's",
+      () => entries(job_id)({ $set: { key_id: 'key_other' } }),
+      () => [job_id],
+    ],
+    [
+      'a charge that is the entry of another job',
+      'a charge without its entry',
+      async () => {
+        const entry = await shared.store.entries.findOne({ _id: `${second_id}:f` })
+        await shared.store.entries.deleteOne({ _id: `${second_id}:f` })
+        if (entry) await shared.store.entries.insertOne({ ...entry, _id: `${job_id}:g`, job_id })
+      },
+      () => [job_id, second_id],
+    ],
+    [
+      'an entry for nothing',
+      'an entry without its job',
+      async () => {
+        const entry = await shared.store.entries.findOne({ _id: `${job_id}:f` })
+        const legs = entry?.legs.map((leg) => ({ ...leg, amount: 0n })) ?? []
+        if (entry) await shared.store.entries.insertOne({ ...entry, _id: 'none:f', amount: 0n, legs, job_id: 'none' })
+      },
+      () => ['none'],
+    ],
+  ]
+  it.each(harms)('%s', async (_harm, what, harm, wrong) => {
+    await harm()
+    const { ok, drift } = await verify(shared.store, 100)
+    expect(ok).toBe(false)
+    expect(drift.map((each) => each.what)).toContain(what)
+    const own = drift.filter(({ account_id }) => account_id === books.account_id)
+    expect([...new Set(own.map((each) => each.job_id))].sort()).toEqual(wrong().sort())
   })
 })
 

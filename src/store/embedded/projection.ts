@@ -1,6 +1,6 @@
 /** Projections of find and findAndModify: which fields of a document to answer with. Expressions belong to `$project`. */
 import { badValue, CommandError } from './errors.ts'
-import { splitPath } from './paths.ts'
+import { headOf, splitPath } from './paths.ts'
 import { type Document, getField, isDocument, numberOf, setField } from './values.ts'
 
 /** A tree of the named fields; `true` ends a path. */
@@ -26,6 +26,13 @@ export function compileProjection(projection: unknown): ((document: Document) =>
   if (including === undefined) including = with_id === true
   if (including ? with_id === true : with_id === false) tree.set('_id', true)
   return including ? (document) => include(document, tree) : (document) => exclude(document, tree)
+}
+
+/** The top-level fields that an inclusion looks at, so that nothing else is decoded; undefined for an exclusion. */
+export function fieldsOf(projection: unknown): ReadonlySet<string> | undefined {
+  if (!isDocument(projection)) return undefined
+  const wanted = Object.keys(projection).filter((path) => isWanted(path, projection[path]))
+  return wanted.length === 0 ? undefined : new Set(['_id', ...wanted.map(headOf)])
 }
 
 function isWanted(path: string, value: unknown): boolean {

@@ -7,7 +7,7 @@ import type { Command, Context } from '../engine.ts'
 import { CommandError } from '../errors.ts'
 import { encodeKey } from '../keys.ts'
 import { expandedValues, headOf } from '../paths.ts'
-import { compileProjection } from '../projection.ts'
+import { compileProjection, fieldsOf } from '../projection.ts'
 import { compileFilter } from '../query.ts'
 import type { RowSource } from '../scan.ts'
 import { rowsOf, select, selectById } from '../select.ts'
@@ -41,28 +41,31 @@ function find(context: Context): Buffer {
   const rows = select(storage, collection, { filter, sort, skip, limit, deadline: context.deadline })
   return cursors.open(
     namespace,
-    new FoundDocuments(rows, project),
+    new FoundDocuments(rows, project, fieldsOf(command.projection)),
     batch_size,
     flagField(command, 'singleBatch', false),
   )
 }
 
-const projected = (bytes: Buffer, project: (document: Document) => Document): Buffer =>
-  encodeDocument(project(decodeDocument(bytes)))
-
 class FoundDocuments implements DocumentSource {
   readonly #rows: RowSource
   readonly #project: ((document: Document) => Document) | undefined
+  readonly #only: ReadonlySet<string> | undefined
 
-  constructor(rows: RowSource, project: ((document: Document) => Document) | undefined) {
+  constructor(
+    rows: RowSource,
+    project: ((document: Document) => Document) | undefined,
+    only: ReadonlySet<string> | undefined,
+  ) {
     this.#rows = rows
     this.#project = project
+    this.#only = only
   }
 
   next(): Buffer | undefined {
     const row = this.#rows.next()
     if (row === undefined || this.#project === undefined) return row?.bytes
-    return projected(row.bytes, this.#project)
+    return encodeDocument(this.#project(decodeDocument(row.bytes, { only: this.#only })))
   }
 
   pause(): void {
