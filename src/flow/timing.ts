@@ -10,7 +10,7 @@ const SKETCH = 9
 
 /** Within the time in which work usually ends: a twentieth of it between two looks, within these. */
 const NEAR = 1 / 20
-const NEAR_MS = { least: 500, most: 4000 }
+const NEAR_MS = { least: 500, most: 3000 }
 /** Before it: only so that whoever watches sees some progress. */
 const PROGRESS_MS = 60_000
 /** After it, and before anything is known: in proportion to how long it has been overdue, or is under way. */
