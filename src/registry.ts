@@ -3,7 +3,7 @@
 import type { Connection, JsonObject, Operation, Tools } from './contract.ts'
 import { type Fault, faultLine } from './pricing/fault.ts'
 import { loadPrices, type PricedModel, type Prices } from './pricing/load.ts'
-import type { Limits, Quote } from './pricing/schema.ts'
+import type { Limits, Pack, Quote } from './pricing/schema.ts'
 import { discover } from './registry/discover.ts'
 import { makeOffers } from './registry/offers.ts'
 import { inRoutingOrder } from './registry/order.ts'
@@ -51,6 +51,8 @@ export interface Registry {
   readonly offers: ReadonlyMap<string, readonly Offer[]>
   readonly providers: readonly ProviderState[]
   readonly warnings: readonly Fault[]
+  /** What the site sells credit in, by name. */
+  readonly packs: Readonly<Record<string, Pack>>
   /** Undefined for a provider that is off or unknown. */
   connection(provider: string): Connection | undefined
   /** `host` or `host:port` of the provider's own addresses, as configured; none of one that is off or unknown. */
@@ -107,6 +109,7 @@ export async function buildRegistry(options: RegistryOptions): Promise<Registry>
     offers: inRoutingOrder(offers, prices, now),
     providers: Object.freeze(states),
     warnings: Object.freeze([...found.warnings, ...warningsOf(states, prices, now)]),
+    packs: Object.freeze(prices.site.packs),
     connection: (provider: string) => connections.get(provider),
     hosts: (provider: string) => providers.find(({ id }) => id === provider)?.hosts ?? [],
     pollsPerSecond: (provider: string) => providers.find(({ id }) => id === provider)?.definition.polls_per_second,

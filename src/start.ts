@@ -14,6 +14,7 @@ import { Idempotency } from './flow/idempotency.ts'
 import { newId } from './flow/ids.ts'
 import { JobWrites } from './flow/job_writes.ts'
 import { Lanes } from './flow/lanes.ts'
+import { startLotKeeper } from './flow/lot_keeper.ts'
 import { Metrics } from './flow/metrics.ts'
 import { startRetention } from './flow/retention.ts'
 import { Secrets } from './flow/secrets.ts'
@@ -108,6 +109,7 @@ export async function startRouter(
     heartbeat = await startHeartbeat(services, { alone: embedded !== undefined, ...timings })
     worker = startWorker(services, heartbeat)
     const retention = startRetention(services)
+    const lots = startLotKeeper(services)
     sender = new WebhookSender(services).start()
     let stopping = false
     const answer = makeApp(services, () => !stopping).callback()
@@ -129,6 +131,7 @@ export async function startRouter(
         await noneUnderWay(services.works, Date.now() + LAST_WORDS_MS)
         await services.ledger.flush()
         await services.idempotency.idle()
+        await lots.stop()
         await sender?.stop()
         await heartbeat?.stop()
       }

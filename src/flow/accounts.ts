@@ -11,6 +11,7 @@ import { Failure } from './failure.ts'
 import { newId } from './ids.ts'
 import { seconds } from './job_view.ts'
 import { type LimitsView, limitsDetail, limitsView } from './limits.ts'
+import { type LotServices, type LotView, settleLots, spendableLots } from './lots.ts'
 import type { Services } from './services.ts'
 
 export type AccountServices = Pick<Services, 'store' | 'ledger'>
@@ -99,12 +100,14 @@ export async function listUsers({ store, ledger }: AccountServices, query: PageQ
   return { items: items.map((user) => userView(user, byId.get(user.account_id))), has_more }
 }
 
-/** The credit of an account, with what this router still had to settle. */
+/** The credit of an account and its lots that have something left, with what this router still had to settle. */
 export async function getCredits(
-  { ledger }: Pick<Services, 'ledger'>,
+  services: LotServices,
   account_id: string,
-): Promise<{ object: 'credits'; account_id: string } & CreditsView> {
-  return { object: 'credits', account_id, ...creditsView(await ledger.balance(account_id)) }
+): Promise<{ object: 'credits'; account_id: string } & CreditsView & { lots: LotView[] }> {
+  await settleLots(services, account_id)
+  const lots = await spendableLots(services, account_id)
+  return { object: 'credits', account_id, ...creditsView(await services.ledger.balance(account_id)), lots }
 }
 
 export const userNotFound = (id: string) =>

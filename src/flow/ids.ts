@@ -16,7 +16,23 @@ function random(): number {
 
 const ulid = monotonicFactory(random)
 
-export type IdPrefix = 'job' | 'acc' | 'usr' | 'key' | 'gr' | 'rtr' | 'req' | 'aud' | 'wh' | 'thr' | 'try'
+export type IdPrefix =
+  | 'job'
+  | 'acc'
+  | 'usr'
+  | 'key'
+  | 'gr'
+  | 'rf'
+  | 'tb'
+  | 'code'
+  | 'cb'
+  | 'price'
+  | 'rtr'
+  | 'req'
+  | 'aud'
+  | 'wh'
+  | 'thr'
+  | 'try'
 
 /** `job_01J…`: letters, digits and one underscore, so it may stand in a field's name in the store. */
 export const newId = (prefix: IdPrefix): string => `${prefix}_${ulid()}`

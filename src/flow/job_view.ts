@@ -73,13 +73,19 @@ function usageView(usage: Json): Json {
   return { meters: meters ?? {}, attributes: attributes ?? {}, source: source ?? null }
 }
 
-function billingView({ state, hold, cost, lines, nonce, decision }: JobRecord): JsonObject {
+function billingView({ state, hold, cost, lines, nonce, decision, refunded, refunds = [] }: JobRecord): JsonObject {
   const status = decision ? (cost === null ? 'released' : 'settled') : state === 'new' && nonce === '' ? 'none' : 'held'
   return {
     status,
     hold_usd: formatUsd(hold),
     cost_usd: decision ? formatUsd(cost ?? 0n) : null,
     lines,
+    ...(refunded !== undefined && {
+      refunded_usd: formatUsd(refunded),
+      refunds: refunds.map(({ id, amount, reason, at }) => ({
+        ...{ id, amount_usd: formatUsd(amount), reason, at: seconds(at) },
+      })),
+    }),
   }
 }
 

@@ -1,4 +1,5 @@
 // The ledger as an admin reads it: entries of all accounts or of one user's. It reads and never writes.
+import { sharesOf } from '../ledger/lot_order.ts'
 import { formatUsd } from '../ledger/money.ts'
 import { repeatUntilKnown } from '../ledger/writes.ts'
 import type { EntryRecord } from '../store/entries.ts'
@@ -12,10 +13,12 @@ export interface EntryView {
   object: 'entry'
   account_id: string
   type: EntryRecord['type']
-  /** What the account gained (grant) or paid (settle). */
+  /** What the account gained (grant, refund) or lost (settle, expire, reclaim). */
   amount_usd: string
   /** Add up to zero. */
   legs: { ledger: string; amount_usd: string }[]
+  /** Which lots bear it; null until that is written, a few seconds later. */
+  lots: { lot_id: string; amount_usd: string }[] | null
   job_id: string | null
   key_id: string | null
   reason: string | null
@@ -48,6 +51,9 @@ const entryView = ({ _id, amount, legs, at, ...entry }: EntryRecord): EntryView 
   type: entry.type,
   amount_usd: formatUsd(amount),
   legs: legs.map(({ ledger, amount }) => ({ ledger, amount_usd: formatUsd(amount) })),
+  lots: entry.lots
+    ? sharesOf(entry.lots, amount).map((share) => ({ lot_id: share.lot, amount_usd: formatUsd(share.amount) }))
+    : null,
   job_id: entry.job_id,
   key_id: entry.key_id,
   reason: entry.reason,

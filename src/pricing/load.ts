@@ -29,7 +29,7 @@ export interface Prices {
 }
 
 const SITE = 'site.toml'
-const EMPTY_SITE: Site = { operations: {}, models: {} }
+const EMPTY_SITE: Site = { operations: {}, models: {}, packs: {} }
 
 /** Reads the folders in order: a model of a later folder takes the place of the same one before it; site.toml as a whole. */
 export function loadPrices(folders: readonly string[], working_dir: string = process.cwd()): Prices {

@@ -1,6 +1,7 @@
 // The form of a price file and of site.toml, and the quote made of them. It reads no files and does no sums.
 import { z } from 'zod'
 import { type JsonObject, METERS, type Meter, OPERATIONS, type Operation } from '../contract.ts'
+import { parseUsd } from '../ledger/money.ts'
 
 /** One price of one meter: `usd` (a plain decimal of any length) for `per` units, where every condition of `when` holds. */
 export interface Rate {
@@ -73,10 +74,20 @@ export interface PriceFile {
   vendor?: string | undefined
   models: Record<string, ModelEntry>
 }
+/** Credit sold as one: `pay` of it is paid for, what `get` has beyond that is given on top. Amounts in nano-USD. */
+export interface Pack {
+  pay: bigint
+  get: bigint
+  /** How long the paid part lasts; without it for ever. */
+  expires_days?: number | undefined
+  /** How long what is given on top lasts; as long as the paid part if absent. */
+  promotional_expires_days?: number | undefined
+}
 /** The site's own discount or margin: the most specific of model, operation and site stands alone, they never stack. */
 export interface Site extends Adjustment {
   operations: Partial<Record<Operation, Adjustment>>
   models: Record<string, Adjustment>
+  packs: Record<string, Pack>
 }
 
 /** A decimal in plain digits, as money and factors are written: quoted, because a TOML float is not exact. */
@@ -158,11 +169,25 @@ const onlyOne = ({ discount, margin }: { discount?: string | undefined; margin?:
   discount === undefined || margin === undefined
 const ONLY_ONE = 'has both a discount and a margin: at most one of them'
 
+const USD = 'must be an amount of USD in quotes with at most 9 decimals, like "400"'
+const usd = z.string(USD).transform((text, check) => {
+  const nano = parseUsd(text)
+  if (nano === undefined || nano === 0n) check.addIssue({ code: 'custom', message: USD })
+  return nano ?? 0n
+})
+const days = whole.max(3650, 'must be at most 3650 days').optional()
+const packSchema = z
+  .strictObject({ pay: usd, get: usd, expires_days: days, promotional_expires_days: days })
+  .refine(({ pay, get }) => get >= pay, 'gives less than is paid for it')
+
 export const adjustmentSchema = z.strictObject(adjustmentFields).refine(onlyOne, ONLY_ONE)
 export const siteSchema = z
   .strictObject({
     ...adjustmentFields,
     operations: z.partialRecord(operation, adjustmentSchema).default({}),
     models: z.record(z.string().regex(MODEL_NAME, 'must be named vendor/name'), adjustmentSchema).default({}),
+    packs: z
+      .record(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'must be named in lower case'), packSchema)
+      .default({}),
   })
   .refine(onlyOne, ONLY_ONE)

@@ -1,10 +1,12 @@
-// What a key may know of itself and its account: the credit, the key, the usage. It changes nothing.
+// What a key may know of itself and its account: the credit, the key, the usage; and more credit, for a code.
 import { z } from 'zod'
 import { getCredits } from '../flow/accounts.ts'
+import { redeemCode } from '../flow/codes.ts'
 import { getOwnKey } from '../flow/keys.ts'
 import type { Services } from '../flow/services.ts'
 import { getUsage, USAGE_GROUPS } from '../flow/usage.ts'
 import type { ApiRouter } from '../http/context.ts'
+import { readBody } from './body.ts'
 import { time } from './fields.ts'
 import { readQuery } from './list.ts'
 
@@ -17,9 +19,16 @@ const usageQuery = z.strictObject({
   group_by: z.enum(USAGE_GROUPS).default('model'),
 })
 
+const redemption = z.strictObject({ code: z.string().min(1).max(100) })
+
 export function accountRoutes(router: ApiRouter, services: Services): void {
   router.get('/v1/credits', async (context) => {
     context.body = await getCredits(services, context.state.caller.account_id)
+  })
+  router.post('/v1/credits/redeem', async (context) => {
+    const { code } = await readBody(context, redemption)
+    context.body = await redeemCode(services, context.state.caller, code)
+    context.status = 201
   })
   router.get('/v1/key', async (context) => {
     context.body = await getOwnKey(services, context.state.caller)

@@ -3,8 +3,6 @@ import { z } from 'zod'
 import { OPERATIONS } from '../contract.ts'
 import { changeUser, createUser, getUser, listUsers } from '../flow/accounts.ts'
 import { listAudit } from '../flow/audit.ts'
-import { Failure } from '../flow/failure.ts'
-import { grantCredits } from '../flow/grants.ts'
 import { adminJobView } from '../flow/job_view.ts'
 import { findJob, listJobs } from '../flow/jobs.ts'
 import { changeKey, createKey, deleteKey, getKey, type KeyChange, listKeys, rotateKey } from '../flow/keys.ts'
@@ -13,8 +11,9 @@ import { fullModelNames, listModels } from '../flow/models.ts'
 import type { Services } from '../flow/services.ts'
 import { listPrices, listProviders, reloadSite, verifyBooks } from '../flow/site.ts'
 import type { ApiRouter, Context, RouteContext } from '../http/context.ts'
+import { adminCreditRoutes } from './admin_credit.ts'
 import { readBody } from './body.ts'
-import { amount, amountAboveZero, text, time } from './fields.ts'
+import { amount, text, time } from './fields.ts'
 import { allowed_ips, limitChange, limitFields, models, operations } from './limit_fields.ts'
 import { listOf, pageQuery, readQuery } from './list.ts'
 
@@ -28,7 +27,6 @@ const userChange = z.strictObject({
   email: email.nullable().exactOptional(),
   ...limitFields,
 })
-const newGrant = z.strictObject({ amount_usd: amountAboveZero, reason: text(500), expires_at: z.unknown().optional() })
 
 const futureTime = time.refine((at) => at.getTime() > Date.now(), 'must be in the future')
 const retention_days = z
@@ -81,6 +79,7 @@ export function adminRoutes(router: ApiRouter, services: Services): void {
   userRoutes(router, services)
   keyRoutes(router, services)
   bookRoutes(router, services)
+  adminCreditRoutes(router, services)
   siteRoutes(router, services)
 }
 
@@ -100,16 +99,6 @@ function userRoutes(router: ApiRouter, services: Services): void {
     const { name, email, ...limits } = await readBody(context, userChange)
     const fields = { ...(name !== undefined && { name }), ...(email !== undefined && { email }) }
     context.body = await changeUser(services, idOf(context), { ...fields, limits: limitChange(limits) }, by(context))
-  })
-  router.post('/api/v1/users/:id/credits', async (context) => {
-    const { amount_usd, reason, expires_at } = await readBody(context, newGrant)
-    if (expires_at !== undefined)
-      throw new Failure(400, 'unsupported_parameter', 'Credit does not expire yet. Leave expires_at out.', {
-        param: 'expires_at',
-      })
-    const request = { amount: amount_usd, reason, idempotency_key: idempotencyKey(context) }
-    context.body = await grantCredits(services, idOf(context), request, by(context))
-    context.status = 201
   })
 }
 
@@ -205,14 +194,3 @@ function siteRoutes(router: ApiRouter, services: Services): void {
 
 const idOf = (context: RouteContext): string => String(context.params.id)
 const by = (context: Context): string => context.state.caller.key_id
-
-const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
-
-function idempotencyKey(context: Context): string | undefined {
-  const key = context.get('idempotency-key')
-  if (key === '') return undefined
-  if (IDEMPOTENCY_KEY.test(key)) return key
-  throw new Failure(400, 'invalid_value', 'Idempotency-Key must be 1 to 255 printable characters without spaces.', {
-    param: 'Idempotency-Key',
-  })
-}

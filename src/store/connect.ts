@@ -3,6 +3,7 @@
 import mongoose, { type Connection, type mongo, type Schema } from 'mongoose'
 import { type AccountRecord, accountSchema } from './accounts.ts'
 import { type AuditRecord, auditSchema } from './audit.ts'
+import { type CodeRecord, type CodeTriesRecord, codeSchema, codeTriesSchema } from './codes.ts'
 import { type EntryRecord, entrySchema } from './entries.ts'
 import { type IdempotencyRecord, idempotencySchema } from './idempotency.ts'
 import { type JobRecord, jobSchema } from './jobs.ts'
@@ -28,6 +29,8 @@ export interface Store {
   entries: mongo.Collection<EntryRecord>
   lots: mongo.Collection<LotRecord>
   lot_books: mongo.Collection<LotBookRecord>
+  codes: mongo.Collection<CodeRecord>
+  code_tries: mongo.Collection<CodeTriesRecord>
   routers: mongo.Collection<RouterRecord>
   audit: mongo.Collection<AuditRecord>
   webhook_endpoints: mongo.Collection<WebhookEndpointRecord>
@@ -63,6 +66,8 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     entry: entrySchema,
     lot: lotSchema,
     lot_book: lotBookSchema,
+    code: codeSchema,
+    code_try: codeTriesSchema,
     router: routerSchema,
     audit: auditSchema,
     webhook_endpoint: webhookEndpointSchema,
@@ -81,6 +86,8 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     entries: database.collection<EntryRecord>('entries'),
     lots: database.collection<LotRecord>('lots'),
     lot_books: database.collection<LotBookRecord>('lot_books'),
+    codes: database.collection<CodeRecord>('codes'),
+    code_tries: database.collection<CodeTriesRecord>('code_tries'),
     routers: database.collection<RouterRecord>('routers'),
     audit: database.collection<AuditRecord>('audit'),
     webhook_endpoints: database.collection<WebhookEndpointRecord>('webhook_endpoints'),

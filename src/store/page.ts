@@ -24,17 +24,26 @@ export function pageById<Item extends { _id: string }>(
 }
 
 /** By the field `at`, then by id, for ids that say nothing of time. An `after` that is not there gives an empty page. */
-export async function pageByTime<Item extends { _id: string; at: Date }>(
+export const pageByTime = <Item extends { _id: string; at: Date }>(
+  collection: mongo.Collection<Item>,
+  filter: object,
+  query: PageQuery,
+): Promise<Page<Item>> => pageBy('at', collection, filter, query)
+
+/** The same by another field that holds a time. */
+export async function pageBy<Field extends string, Item extends { _id: string } & Record<Field, Date>>(
+  field: Field,
   collection: mongo.Collection<Item>,
   filter: object,
   { limit, after, order }: PageQuery,
 ): Promise<Page<Item>> {
   const [direction, operator] = order === 'desc' ? ([-1, '$lt'] as const) : ([1, '$gt'] as const)
-  const sort = { at: direction, _id: direction }
+  const sort: Record<string, 1 | -1> = { [field]: direction, _id: direction }
   if (after === undefined) return read(collection, filter, sort, limit)
   const last = await collection.findOne(typed<Item>({ ...filter, _id: after }))
   if (!last) return { items: [], has_more: false }
-  const beyond = { $or: [{ at: { [operator]: last.at } }, { at: last.at, _id: { [operator]: after } }] }
+  const at: Date = (last as Item)[field]
+  const beyond = { $or: [{ [field]: { [operator]: at } }, { [field]: at, _id: { [operator]: after } }] }
   return read(collection, { ...filter, ...beyond }, sort, limit)
 }
 

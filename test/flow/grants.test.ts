@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { getUser } from '../../src/flow/accounts.ts'
 import { grantCredits } from '../../src/flow/grants.ts'
 import { createKey } from '../../src/flow/keys.ts'
+import { plainLot } from '../../src/flow/packs.ts'
 import { verify } from '../../src/ledger/verify.ts'
 import { UNLIMITED_ROOM } from '../../src/store/accounts.ts'
 import { type AccountParts, accountParts, newKey, newUser } from '../support/accounts.ts'
@@ -13,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => parts.close())
 
-const five = { amount: 5_000_000_000n, reason: 'Welcome' }
+const five = { lots: plainLot(5_000_000_000n), reason: 'Welcome' }
 
 describe('a grant', () => {
   it('is credited once for one Idempotency-Key, however often and however much at once it is sent', async () => {
@@ -32,7 +33,11 @@ describe('a grant', () => {
   it('under a key that was used for another body is refused and changes nothing', async () => {
     const { id } = await newUser(parts)
     await grantCredits(parts, id, { ...five, idempotency_key: 'k' }, 'test')
-    for (const other of [{ amount: 1n }, { reason: 'Something else' }]) {
+    for (const other of [
+      { lots: plainLot(1n) },
+      { lots: plainLot(5_000_000_000n, 'promotional') },
+      { reason: 'Something else' },
+    ]) {
       const sent = grantCredits(parts, id, { ...five, ...other, idempotency_key: 'k' }, 'test')
       await expect(sent).rejects.toMatchObject({ status: 422, code: 'idempotency_key_reused' })
     }
@@ -43,7 +48,9 @@ describe('a grant', () => {
     const { id } = await newUser(parts)
     const amounts = [1n, 2n, 3n, 4n]
     const sent = await Promise.allSettled(
-      amounts.map((amount) => grantCredits(parts, id, { amount, reason: 'r', idempotency_key: 'k' }, 'test')),
+      amounts.map((amount) =>
+        grantCredits(parts, id, { lots: plainLot(amount), reason: 'r', idempotency_key: 'k' }, 'test'),
+      ),
     )
     expect(sent.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     const [winner] = sent.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
@@ -58,7 +65,12 @@ describe('a grant', () => {
 
   it('that no account could hold is refused', async () => {
     const { id } = await newUser(parts)
-    const sent = grantCredits(parts, id, { ...five, amount: UNLIMITED_ROOM + 1n, idempotency_key: undefined }, 'test')
+    const sent = grantCredits(
+      parts,
+      id,
+      { ...five, lots: plainLot(UNLIMITED_ROOM + 1n), idempotency_key: undefined },
+      'test',
+    )
     await expect(sent).rejects.toMatchObject({ status: 400, param: 'amount_usd' })
   })
 

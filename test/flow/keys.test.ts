@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { changeUser, createUser } from '../../src/flow/accounts.ts'
 import { grantCredits } from '../../src/flow/grants.ts'
 import { changeKey, deleteKey, getKey, listKeys } from '../../src/flow/keys.ts'
+import { plainLot } from '../../src/flow/packs.ts'
 import { verify } from '../../src/ledger/verify.ts'
 import { type AccountParts, accountParts, newKey, newUser } from '../support/accounts.ts'
 
@@ -13,7 +14,12 @@ beforeAll(async () => {
 })
 beforeEach(async () => {
   user = await newUser(parts)
-  await grantCredits(parts, user.id, { amount: 10_000_000_000n, reason: 'r', idempotency_key: undefined }, 'test')
+  await grantCredits(
+    parts,
+    user.id,
+    { lots: plainLot(10_000_000_000n), reason: 'r', idempotency_key: undefined },
+    'test',
+  )
 })
 afterAll(() => parts.close())
 

@@ -136,6 +136,7 @@ describe('credit', () => {
       available_usd: '5.000000000',
       held_usd: '0.000000000',
       settled_usd: '0.000000000',
+      lots: [expect.objectContaining({ kind: 'paid', remaining_usd: '5.000000000', reason: 'Welcome' })],
     })
   })
 
@@ -158,7 +159,7 @@ describe('credit', () => {
     [{ amount_usd: '1.0000000001', reason: 'r' }, 'amount_usd'],
     [{ amount_usd: '5' }, 'reason'],
     [{ amount_usd: '5', reason: '  ' }, 'reason'],
-    [{ amount_usd: '5', reason: 'r', expires_at: 1_900_000_000 }, 'expires_at'],
+    [{ amount_usd: '5', reason: 'r', expires_at: 1_700_000_000 }, 'expires_at'],
   ])('is not granted as %j', async (body, param) => {
     const { id } = await makeUser()
     const refused = await credit(id, body)

@@ -18,6 +18,7 @@ export async function accountParts() {
     uri,
     callers,
     ledger: new Ledger(store),
+    log: quiet,
     async close() {
       await callers.close()
       await close()
