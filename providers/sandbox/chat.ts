@@ -5,11 +5,13 @@ import { readConversation } from './conversation.ts'
 import { type FirstTime, obey, readOrders } from './orders.ts'
 import { breathe, pause, throwIfCanceled } from './pause.ts'
 import { refusal } from './refusal.ts'
-import { countMessages } from './tokens.ts'
+import { countMessages, lengthOfMessages } from './tokens.ts'
 
 /** A delay below this is also the time between two deltas, so that slow streams can be tried. */
 const SLOWEST_DELTA_MS = 1000
 const DELTAS_A_BREATH = 64
+/** That many tokens are never more characters but for blanks, of which nobody needs a million. */
+const CONTEXT_CHARACTERS = 1_000_000
 
 export function sandboxChat(firstTime: FirstTime): ChatConnection {
   return { stream: (request, call) => answer(request, call, firstTime) }
@@ -18,6 +20,9 @@ export function sandboxChat(firstTime: FirstTime): ChatConnection {
 async function* answer(request: ChatRequest, call: Call, firstTime: FirstTime): AsyncGenerator<ChatEvent> {
   if (request.modalities?.includes('audio') === true) {
     throw refusal('modalities', 'it answers in text only')
+  }
+  if (lengthOfMessages(request.messages) > CONTEXT_CHARACTERS) {
+    throw refusal('messages', `they have more than the ${CONTEXT_CHARACTERS} characters that fit into its context`)
   }
   const conversation = readConversation(request.messages)
   const orders = readOrders(conversation.prompt, { param: 'messages', chat: true })

@@ -11,6 +11,8 @@ const FEWEST_DIMENSIONS = 8
 const MOST_DIMENSIONS = 3072
 const MOST_INPUTS = 2048
 const INPUTS_A_BREATH = 32
+/** Characters, or tokens, of all texts together. */
+const MOST_LENGTH = 300_000
 
 export function sandboxEmbedding(firstTime: FirstTime): Generator<EmbeddingRequest, EmbeddingOutput> {
   return {
@@ -46,6 +48,8 @@ function ordersIn({ input, dimensions = DEFAULT_DIMENSIONS }: EmbeddingRequest):
   if (input.length === 0 || input.length > MOST_INPUTS) throw refusal('input', `send 1 to ${MOST_INPUTS} texts`)
   const empty = input.findIndex(({ length }) => length === 0)
   if (empty !== -1) throw refusal('input', `text ${empty} is empty`)
+  if (input.reduce((sum, { length }) => sum + length, 0) > MOST_LENGTH)
+    throw refusal('input', `send at most ${MOST_LENGTH} characters or tokens at once`)
   return input.flatMap((one) => (typeof one === 'string' ? [readOrders(one, { param: 'input' })] : []))
 }
 

@@ -20,6 +20,13 @@ export function countMessages(messages: ChatMessage[]): number {
   return total
 }
 
+/** How long it all is, without looking at it: counting what no context holds would hold up everybody. */
+export const lengthOfMessages = (messages: ChatMessage[]): number =>
+  messages.reduce(
+    (sum, { content }) => content.flatMap(withNested).reduce((all, part) => all + textOf(part).length, sum),
+    0,
+  )
+
 const withNested = (part: ContentPart): ContentPart[] =>
   part.type === 'tool_result' ? part.content.flatMap(withNested) : [part]
 

@@ -10,6 +10,9 @@ import { RequestError } from './request_error.ts'
 /** For a whole request, uploads included, where nothing else is configured. */
 export const BODY_BYTES_MAX = 64 * 2 ** 20
 
+/** Whoever sends more of what is no JSON is not told where: looking for the place holds up the others. */
+const LOCATED_LENGTH_MAX = 2 ** 20
+
 const BYTE_ORDER_MARK = '\ufeff'
 
 /**
@@ -61,7 +64,11 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw invalid(`The body is not valid JSON: ${jsonFault(text)}.`)
+    throw invalid(
+      text.length > LOCATED_LENGTH_MAX
+        ? 'The body is not valid JSON.'
+        : `The body is not valid JSON: ${jsonFault(text)}.`,
+    )
   }
 }
 

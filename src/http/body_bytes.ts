@@ -123,7 +123,8 @@ function decoderOf({ headers }: IncomingMessage): Transform | undefined {
   )
 }
 
-function linger(request: IncomingMessage): void {
+/** For a request that is answered before its body is read: what still comes is thrown away for a moment, then the line is cut. */
+export function linger(request: IncomingMessage): void {
   request.on('error', () => undefined).resume()
   // A complete request has given its connection back: it may carry the next one by now.
   const timer = setTimeout(() => request.complete || request.destroy(), LINGER_MS).unref()

@@ -3,6 +3,7 @@
 import { HttpError } from 'koa'
 import { ZodError } from 'zod'
 import { Failure, failureOf } from '../flow/failure.ts'
+import { linger } from './body_bytes.ts'
 import type { Context, Middleware } from './context.ts'
 import { errorEnvelope, errorHeaders } from './envelope.ts'
 import { RequestError } from './request_error.ts'
@@ -29,6 +30,8 @@ function answerWith(context: Context, failure: Failure): void {
     context.res.destroy()
     return
   }
+  // Whoever is refused at the door must not go on sending for ever.
+  if (!context.req.complete) linger(context.req)
   for (const name of PROMISED) context.remove(name)
   context.set(errorHeaders(failure))
   // Koa refuses statuses outside the registry, and 499 (the caller left) is one.
