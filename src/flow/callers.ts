@@ -95,10 +95,8 @@ export class Callers {
   }
 
   async #lookUp(hash: string): Promise<Known | undefined> {
-    const { keys } = this.#store
-    const key =
-      (await repeatUntilKnown(() => keys.findOne({ hash, disabled: false }))) ??
-      (await repeatUntilKnown(() => keys.findOne({ 'previous.hash': hash, disabled: false })))
+    const either = { $or: [{ hash }, { 'previous.hash': hash }], disabled: false }
+    const key = await repeatUntilKnown(() => this.#store.keys.findOne(either))
     return key ? knownOf(key, key.hash !== hash) : undefined
   }
 

@@ -10,6 +10,8 @@ import { Failure } from './failure.ts'
 import { seconds } from './job_view.ts'
 import type { Caller, Services } from './services.ts'
 
+export type { LimitChange }
+
 type Refusal = Extract<HoldOutcome, { held: false }>
 
 /** How far a limit a minute is: the narrower one, where both the key and its account have one. */

@@ -9,6 +9,7 @@ import { journalChanges } from './changes.ts'
 import { formatUsd, type NanoUsd } from './money.ts'
 import { Pairs, recheckPairs, type Suspect } from './pairs.ts'
 import { addUp, type Books } from './sums.ts'
+import { hasLimits, limitDrift } from './verify_limits.ts'
 import { lotDrift, suspectLots } from './verify_lots.ts'
 
 /** One amount that is not what the entries say; amounts in USD with nine places. */
@@ -50,6 +51,7 @@ export async function verify(store: Store, differs_ms = DIFFERS_MS): Promise<Ver
     for (const [key_id, spend] of Object.entries(account.keys)) keys.set(key_id, limitIn(spend))
     if (check(account, account, books).length > 0)
       suspects.push((patience_ms) => recheck(store, account._id, patience_ms))
+    if (hasLimits(account)) suspects.push(() => limitDrift(store, account._id, differs_ms))
   }
   for (const account_id of books.accounts()) {
     if (!known.has(account_id)) suspects.push(() => checkPresence(store, account_id, books))

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { OPERATIONS } from '../contract.ts'
 import { networkOf } from '../flow/allow.ts'
-import type { LimitChange } from '../ledger/set_limits.ts'
+import type { LimitChange } from '../flow/limits.ts'
 import { amount } from './fields.ts'
 
 const count = (most: number) =>

@@ -38,6 +38,17 @@ const makeKey = async (user_id: string, fields: object = {}) =>
 const credit = (user_id: string, body: object, headers: Record<string, string> = {}) =>
   call<Refusal & Record<string, unknown>>(api, 'POST', `/api/v1/users/${user_id}/credits`, body, { headers })
 
+const NO_LIMITS = {
+  limit_daily_usd: null,
+  remaining_daily_usd: null,
+  limit_monthly_usd: null,
+  remaining_monthly_usd: null,
+  requests_per_minute: null,
+  tokens_per_minute: null,
+  jobs_at_once: null,
+  jobs_now: null,
+}
+
 describe('users', () => {
   it('are made with an account of their own, and read back', async () => {
     const { status, body } = await call<Identified>(api, 'POST', '/api/v1/users', {
@@ -55,6 +66,7 @@ describe('users', () => {
       available_usd: '0.000000000',
       held_usd: '0.000000000',
       settled_usd: '0.000000000',
+      ...NO_LIMITS,
       created_at: expect.any(Number),
     })
     expect((await call(api, 'GET', `/api/v1/users/${body.id}`)).body).toEqual(body)
@@ -227,6 +239,10 @@ describe('keys', () => {
       remaining_usd: '2.500000000',
       held_usd: '0.000000000',
       settled_usd: '0.000000000',
+      ...NO_LIMITS,
+      operations: null,
+      allowed_ips: null,
+      previous: null,
       retention_days: null,
       disabled: false,
       expires_at: 4_000_000_000,
@@ -235,7 +251,8 @@ describe('keys', () => {
     })
     expect((await call(api, 'GET', `/api/v1/keys/${body.id}`)).body).toEqual(shown)
     expect((await call<List>(api, 'GET', `/api/v1/keys?user_id=${user_id}`)).body.data).toEqual([shown])
-    expect((await call(api, 'GET', '/v1/key', undefined, { key })).body).toEqual(shown)
+    const own = (await call(api, 'GET', '/v1/key', undefined, { key })).body
+    expect(own).toEqual({ ...shown, account_limits: NO_LIMITS })
   })
 
   it('take the full name of a model for its bare one', async () => {
