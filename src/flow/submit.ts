@@ -1,9 +1,11 @@
 // Accepting a job for the worker: everything is admitted, held and written before the caller is told that it is queued.
+import { StoreUnavailable } from '../ledger/writes.ts'
 import type { ChatFront } from '../protocols/front.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import type { Admitted } from './admit.ts'
 import { admitChat, CHAT_DEADLINE_MS } from './chat.ts'
 import type { Chat } from './chat_stream.ts'
+import { Failure } from './failure.ts'
 import { admitGeneration, DEADLINE_MS } from './generate.ts'
 import type { GeneratorOperation, RequestOf } from './generators.ts'
 import { newId } from './ids.ts'
@@ -64,9 +66,18 @@ async function queue(
     await services.job_writes.change({ job_id: id, fence: 0, set: queued, poll_at: new Date() })
   } catch (error) {
     services.works.lose(work)
-    throw error
+    throw error instanceof StoreUnavailable ? queuedUnknown(id, error) : error
   }
   services.works.end(work)
   services.wake(new Date(), waits_in)
   return work.job
 }
+
+/** The write may still arrive: then the job is done and charged, though its caller was told of no job. */
+const queuedUnknown = (job_id: string, cause: StoreUnavailable) =>
+  new Failure(
+    503,
+    'store_unavailable',
+    `The store does not answer, so whether this job was queued is not known yet. GET /v1/jobs/${job_id} tells in a moment.`,
+    { cause },
+  )
