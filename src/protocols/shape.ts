@@ -106,7 +106,7 @@ export function filmResolution<Name extends string>(
 const RATIO_TOLERANCE = 0.015
 
 /** The shorter edge of films of this resolution: 720 for `720p`, 2160 for `4k`. Undefined for what is none. */
-export function shortEdge(resolution: string): number | undefined {
+function shortEdge(resolution: string): number | undefined {
   const name = resolution.toLowerCase()
   const [, lines] = /^([1-9]\d{2,3})p$/.exec(name) ?? []
   return SHORT_EDGES[name] ?? (lines === undefined ? undefined : Number(lines))

@@ -1,6 +1,5 @@
 // One JSON call to fal's queue or its store of files. It never retries. (@fal-ai/client 1.10.1 is not used: its queue
 // tries again by itself, up to five times, and cannot be pointed at another address.)
-
 import type { z } from 'zod'
 import type { ProviderFetch } from '../../contract.ts'
 import { parseJson, readAnswer } from '../faults.ts'

@@ -3,7 +3,7 @@
 import type { Operation } from '../../contract.ts'
 
 /** The operations that maps are for. */
-export const MAPPED_OPERATIONS = ['image', 'video', 'speech', 'transcription'] as const
+const MAPPED_OPERATIONS = ['image', 'video', 'speech', 'transcription'] as const
 export type MappedOperation = (typeof MAPPED_OPERATIONS)[number]
 
 export const isMapped = (operation: Operation): operation is MappedOperation =>

@@ -51,10 +51,7 @@ function ownAnswer({ media_type, body }: NonNullable<TranscriptionOutput['answer
 }
 
 /** Seconds, or tokens where the provider counted such; always with our cost. */
-export function transcriptUsage({
-  usage,
-  cost_usd,
-}: Pick<TranscriptFacts, 'usage' | 'cost_usd'>): Record<string, unknown> {
+function transcriptUsage({ usage, cost_usd }: Pick<TranscriptFacts, 'usage' | 'cost_usd'>): Record<string, unknown> {
   const { raw, meters } = usage
   if (isRecord(raw) && typeof raw.type === 'string' && count(raw.input_tokens) !== undefined)
     return withCost(raw, cost_usd)
