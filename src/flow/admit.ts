@@ -7,6 +7,7 @@ import type { Quote } from '../pricing/schema.ts'
 import { lookUp, type Offer } from '../registry.ts'
 import { checkAllowed } from './allow.ts'
 import { Failure } from './failure.ts'
+import { sellingQuote } from './own_prices.ts'
 import type { Caller, Services } from './services.ts'
 
 /** How many offers of a model are tried, the first included. */
@@ -48,7 +49,7 @@ export function admit(services: Services, caller: Caller, demand: Demand): Admit
   let refusal: unknown
   for (const offer of offers.slice(0, OFFERS_MAX)) {
     try {
-      admitted.push(price(offer, demand))
+      admitted.push(price(caller, offer, demand))
     } catch (error) {
       // Another offer may do what this one cannot; if none does, the first one's reason is the caller's answer.
       refusal ??= error
@@ -100,8 +101,8 @@ function notFound(
 /** Names come from outside and go into messages: cut to a length at which they can be read. */
 const quoted = (name: string) => `'${name.length > 100 ? `${name.slice(0, 100)}…` : name}'`
 
-function price(offer: Offer, demand: Demand): AdmittedOffer {
-  const quote = offer.quote(new Date())
+function price({ prices }: Caller, offer: Offer, demand: Demand): AdmittedOffer {
+  const quote = sellingQuote(offer, prices, new Date())
   if (!quote) throw notFound(offer.model, demand.operation, { found: false, reason: 'unpriced', names: [] })
   try {
     const estimate = demand.estimate(offer, quote)

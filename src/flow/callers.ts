@@ -7,6 +7,7 @@ import { repeatUntilKnown, update } from '../ledger/writes.ts'
 import type { Store } from '../store/connect.ts'
 import type { KeyRecord } from '../store/keys.ts'
 import { hashOfKey, isKeyText } from './key_text.ts'
+import { readOwnPrices } from './own_prices.ts'
 import type { Caller } from './services.ts'
 
 /** Under the five seconds promised, so that a slow look-up still keeps them. */
@@ -70,6 +71,11 @@ export class Callers {
     this.#asking.delete(hash)
   }
 
+  /** After something was changed that all keys of an account share. */
+  forgetAccount(account_id: string): void {
+    for (const [hash, known] of this.#known.entries()) if (known.account_id === account_id) this.forget(hash)
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.#writeLastUsed()
@@ -97,7 +103,9 @@ export class Callers {
   async #lookUp(hash: string): Promise<Known | undefined> {
     const either = { $or: [{ hash }, { 'previous.hash': hash }], disabled: false }
     const key = await repeatUntilKnown(() => this.#store.keys.findOne(either))
-    return key ? knownOf(key, key.hash !== hash) : undefined
+    if (!key) return undefined
+    const prices = await readOwnPrices(this.#store, key.account_id)
+    return { ...knownOf(key, key.hash !== hash), ...(prices && { prices }) }
   }
 
   async #writeLastUsed(): Promise<void> {

@@ -7,6 +7,8 @@ import type { Limits, Quote, Rate } from '../pricing/schema.ts'
 import { lookUp, type Offer, type Registry } from '../registry.ts'
 import { type Allowed, allowsModel, allowsOperation, EVERYTHING, modelNotAllowed } from './allow.ts'
 import { Failure } from './failure.ts'
+import { sellingQuote } from './own_prices.ts'
+import type { Caller } from './services.ts'
 
 export interface PriceView {
   provider: string
@@ -30,19 +32,22 @@ export interface ModelView {
   providers: string[]
 }
 
-export function listModels({ offers }: Registry, allowed: Allowed, at: Date = new Date()): ModelView[] {
+/** Whose list it is: what the key may call, at what its account pays. */
+type Viewer = Allowed & Pick<Caller, 'prices'>
+
+export function listModels({ offers }: Registry, allowed: Viewer, at: Date = new Date()): ModelView[] {
   return [...offers]
     .filter(([model, [first]]) => !first?.wildcard && allowsModel(allowed, model))
     .filter(([, each]) => each.some(({ operation }) => allowsOperation(allowed, operation)))
-    .flatMap(([, each]) => modelView(each, at))
+    .flatMap(([, each]) => modelView(each, allowed.prices, at))
     .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 /** By any name that a request may use. Throws Failure model_not_found and model_not_allowed. */
-export function getModel(registry: Registry, allowed: Allowed, name: string, at: Date = new Date()): ModelView {
+export function getModel(registry: Registry, allowed: Viewer, name: string, at: Date = new Date()): ModelView {
   const found = OPERATIONS.map((operation) => lookUp(registry, name, operation, at))
   const offers = found.flatMap((each) => (each.found ? each.offers : []))
-  const [view] = modelView(offers, at)
+  const [view] = modelView(offers, allowed.prices, at)
   if (!view) {
     const names = [...new Set(found.flatMap((each) => (each.found ? [] : each.names)))].slice(0, 5)
     const nearest = names.length > 0 ? ` The nearest names: ${names.join(', ')}.` : ''
@@ -63,9 +68,9 @@ export function fullModelNames(registry: Registry, names: string[]): string[] {
 }
 
 /** No view where none of the offers has a price today. */
-function modelView(all: readonly Offer[], at: Date): ModelView[] {
+function modelView(all: readonly Offer[], prices: Caller['prices'], at: Date): ModelView[] {
   const priced = all.flatMap((offer) => {
-    const quote = offer.quote(at)
+    const quote = sellingQuote(offer, prices, at)
     return quote ? [{ offer, quote }] : []
   })
   const first = priced[0]?.offer

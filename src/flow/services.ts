@@ -4,6 +4,7 @@ import type { Config } from '../config.ts'
 import type { Operation } from '../contract.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Storage } from '../media/store.ts'
+import type { OwnPrice } from '../pricing/selling.ts'
 import type { Registry } from '../registry.ts'
 import type { Store } from '../store/connect.ts'
 import type { Callers } from './callers.ts'
@@ -49,6 +50,8 @@ export interface Caller {
   kind: 'caller' | 'admin'
   /** Models the key may call, or `vendor/*`; null: all. */
   models: string[] | null
+  /** Its account's own selling prices, where it has some. */
+  prices?: readonly OwnPrice[]
   /** What the key may be used for, where that is not everything. */
   operations?: Operation[]
   /** Where the key may be used from, where that is not everywhere. */

@@ -90,6 +90,8 @@ function statement(decision: Decision) {
         completed_at: at,
         percent: status === 'completed' ? 100 : 0,
         ...(charge && { cost: charge.cost, list_cost: charge.list_cost, lines: charge.lines }),
+        // So that what is sold below what it costs is found without looking through all that is sold.
+        ...(charge && charge.list_cost > charge.cost && { loss: charge.list_cost - charge.cost }),
         ...(error && { error }),
         ...(usage !== undefined && { usage }),
         ...(partial !== undefined && { partial }),

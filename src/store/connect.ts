@@ -1,6 +1,7 @@
 // The connection to MongoDB (or to the embedded store, which speaks its protocol), its models and their indexes.
 // Hot paths use the plain collections, which cost half of what mongoose documents do.
 import mongoose, { type Connection, type mongo, type Schema } from 'mongoose'
+import { type AccountPriceRecord, accountPriceSchema } from './account_prices.ts'
 import { type AccountRecord, accountSchema } from './accounts.ts'
 import { type AuditRecord, auditSchema } from './audit.ts'
 import { type CodeRecord, type CodeTriesRecord, codeSchema, codeTriesSchema } from './codes.ts'
@@ -29,6 +30,7 @@ export interface Store {
   entries: mongo.Collection<EntryRecord>
   lots: mongo.Collection<LotRecord>
   lot_books: mongo.Collection<LotBookRecord>
+  account_prices: mongo.Collection<AccountPriceRecord>
   codes: mongo.Collection<CodeRecord>
   code_tries: mongo.Collection<CodeTriesRecord>
   routers: mongo.Collection<RouterRecord>
@@ -66,6 +68,7 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     entry: entrySchema,
     lot: lotSchema,
     lot_book: lotBookSchema,
+    account_price: accountPriceSchema,
     code: codeSchema,
     code_try: codeTriesSchema,
     router: routerSchema,
@@ -86,6 +89,7 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     entries: database.collection<EntryRecord>('entries'),
     lots: database.collection<LotRecord>('lots'),
     lot_books: database.collection<LotBookRecord>('lot_books'),
+    account_prices: database.collection<AccountPriceRecord>('account_prices'),
     codes: database.collection<CodeRecord>('codes'),
     code_tries: database.collection<CodeTriesRecord>('code_tries'),
     routers: database.collection<RouterRecord>('routers'),
