@@ -61,6 +61,16 @@ export interface JobMade {
   output: Json | null
 }
 
+/** Part of a charge given back by an admin; `before` is what had been given back before it. */
+export interface JobRefund {
+  id: string
+  amount: bigint
+  before: bigint
+  reason: string
+  by: string
+  at: Date
+}
+
 export interface JobRecord {
   _id: string
   account_id: string
@@ -81,6 +91,13 @@ export interface JobRecord {
   cost: bigint | null
   /** What the provider's list price makes of the usage. */
   list_cost: bigint | null
+  /** By how much the list price exceeds the charge; absent where it does not. */
+  loss?: bigint
+  /** What was given back of the cost, and how. */
+  refunded?: bigint
+  refunds?: JobRefund[]
+  /** Since when a refund is under way. */
+  refund_due?: Date
   lines: Json[]
   usage: Json | null
   decision: JobDecision | null
@@ -91,13 +108,6 @@ export interface JobRecord {
   /** Which of the worker's queues it waits in; of asynchronous work alone. */
   queue?: string
   /** When its owner asked for its end while another router worked on it. */
-  /** By how much the list price exceeds the charge; absent where it does not. */
-  loss?: bigint
-  /** What was given back of the cost, and how. */
-  refunded?: bigint
-  refunds?: JobRefund[]
-  /** Since when a refund is under way. */
-  refund_due?: Date
   cancel_at?: Date
   polls: number
   /** When the provider was last seen still working on it. */
@@ -156,6 +166,10 @@ export const jobSchema: Schema = new Schema(
     hold: { type: Schema.Types.BigInt, required: true },
     cost: { type: Schema.Types.BigInt, default: null },
     list_cost: { type: Schema.Types.BigInt, default: null },
+    loss: { type: Schema.Types.BigInt },
+    refunded: { type: Schema.Types.BigInt },
+    refunds: { type: [mixed], default: undefined },
+    refund_due: { type: Date },
     lines: { type: [mixed], required: true },
     usage: { type: mixed, default: null },
     decision: { type: mixed, default: null },
@@ -166,10 +180,6 @@ export const jobSchema: Schema = new Schema(
     polls: { type: Number, required: true },
     polled_at: { type: Date },
     ref: { type: mixed, default: null },
-    loss: { type: Schema.Types.BigInt },
-    refunded: { type: Schema.Types.BigInt },
-    refunds: { type: [mixed], default: undefined },
-    refund_due: { type: Date },
     made: { type: mixed },
     late_success: { type: mixed },
     late_looks: { type: Number },
