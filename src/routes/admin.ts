@@ -13,7 +13,7 @@ import { listPrices, listProviders, reloadSite, verifyBooks } from '../flow/site
 import type { ApiRouter, Context, RouteContext } from '../http/context.ts'
 import { adminCreditRoutes } from './admin_credit.ts'
 import { adminPriceRoutes } from './admin_prices.ts'
-import { readBody } from './body.ts'
+import { readBody, readBodyIfAny } from './body.ts'
 import { amount, text, time } from './fields.ts'
 import { allowed_ips, limitChange, limitFields, models, operations } from './limit_fields.ts'
 import { listOf, pageQuery, readQuery } from './list.ts'
@@ -128,7 +128,7 @@ function keyRoutes(router: ApiRouter, services: Services): void {
     context.body = await changeKey(services, idOf(context), fields, by(context))
   })
   router.post('/api/v1/keys/:id/rotate', async (context) => {
-    const { grace_seconds } = await readBody(context, rotation)
+    const { grace_seconds } = await readBodyIfAny(context, rotation)
     context.body = await rotateKey(services, idOf(context), grace_seconds, by(context))
   })
   router.delete('/api/v1/keys/:id', async (context) => {

@@ -10,3 +10,12 @@ export async function readBody<Schema extends z.ZodObject>(context: Context, sch
   const { value } = await readJson(context.req, BYTES_MAX)
   return schema.parse(value)
 }
+
+/** The same, where a POST without any body means an empty one. */
+export async function readBodyIfAny<Schema extends z.ZodObject>(
+  context: Context,
+  schema: Schema,
+): Promise<z.infer<Schema>> {
+  const { 'content-length': length, 'transfer-encoding': chunked } = context.req.headers
+  return Number(length ?? 0) === 0 && chunked === undefined ? schema.parse({}) : readBody(context, schema)
+}
