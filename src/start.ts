@@ -19,6 +19,7 @@ import { Metrics } from './flow/metrics.ts'
 import { startRetention } from './flow/retention.ts'
 import { Secrets } from './flow/secrets.ts'
 import type { Services } from './flow/services.ts'
+import { startUsageDays } from './flow/usage_days.ts'
 import { announce } from './flow/webhook_outbox.ts'
 import { WebhookSender } from './flow/webhook_sender.ts'
 import { Works } from './flow/work.ts'
@@ -109,6 +110,7 @@ export async function startRouter(
     heartbeat = await startHeartbeat(services, { alone: embedded !== undefined, ...timings })
     worker = startWorker(services, heartbeat)
     const retention = startRetention(services)
+    const usage_days = startUsageDays(services)
     const lots = startLotKeeper(services)
     sender = new WebhookSender(services).start()
     let stopping = false
@@ -119,6 +121,7 @@ export async function startRouter(
       if (stopping) return
       stopping = true
       retention.stop()
+      usage_days.stop()
       const idle = new Promise((resolve) => server.close(resolve))
       server.closeIdleConnections()
       const claimed = worker?.stop()

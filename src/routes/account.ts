@@ -1,23 +1,11 @@
-// What a key may know of itself and its account: the credit, the key, the usage; and more credit, for a code.
+// What a key may know of itself and its account: the credit, the key; and more credit, for a code.
 import { z } from 'zod'
 import { getCredits } from '../flow/accounts.ts'
 import { redeemCode } from '../flow/codes.ts'
 import { getOwnKey } from '../flow/keys.ts'
 import type { Services } from '../flow/services.ts'
-import { getUsage, USAGE_GROUPS } from '../flow/usage.ts'
 import type { ApiRouter } from '../http/context.ts'
 import { readBody } from './body.ts'
-import { time } from './fields.ts'
-import { readQuery } from './list.ts'
-
-const DAYS_DEFAULT = 30
-const DAY_MS = 86_400_000
-
-const usageQuery = z.strictObject({
-  from: time.optional(),
-  to: time.optional(),
-  group_by: z.enum(USAGE_GROUPS).default('model'),
-})
 
 const redemption = z.strictObject({ code: z.string().min(1).max(100) })
 
@@ -32,11 +20,5 @@ export function accountRoutes(router: ApiRouter, services: Services): void {
   })
   router.get('/v1/key', async (context) => {
     context.body = await getOwnKey(services, context.state.caller)
-  })
-  router.get('/v1/usage', async (context) => {
-    const { from, to = new Date(), group_by } = readQuery(context, usageQuery)
-    const { account_id } = context.state.caller
-    const begin = from ?? new Date(to.getTime() - DAYS_DEFAULT * DAY_MS)
-    context.body = await getUsage(services, { account_id, from: begin, to, group_by })
   })
 }

@@ -12,6 +12,7 @@ import { type KeyRecord, keySchema } from './keys.ts'
 import { type LotBookRecord, type LotRecord, lotBookSchema, lotSchema } from './lots.ts'
 import { type RouterRecord, routerSchema } from './routers.ts'
 import { type ThreadRecord, threadSchema } from './threads.ts'
+import { type UsageDayRecord, type UsageSumsRecord, usageDaySchema, usageSumsSchema } from './usage.ts'
 import { type UserRecord, userSchema } from './users.ts'
 import {
   type SigningSecretRecord,
@@ -40,6 +41,8 @@ export interface Store {
   webhook_deliveries: mongo.Collection<WebhookDeliveryRecord>
   threads: mongo.Collection<ThreadRecord>
   idempotency: mongo.Collection<IdempotencyRecord>
+  usage_sums: mongo.Collection<UsageSumsRecord>
+  usage_days: mongo.Collection<UsageDayRecord>
   connection: Connection
   /** For commands that the collections' methods would wrap at a cost. */
   database: mongo.Db
@@ -78,6 +81,8 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     webhook_delivery: webhookDeliverySchema,
     thread: threadSchema,
     idempotency: idempotencySchema,
+    usage_sum: usageSumsSchema,
+    usage_day: usageDaySchema,
   }
   await Promise.all(Object.entries(schemas).map(([name, schema]) => connection.model(name, schema).createIndexes()))
   const database = connection.getClient().db(connection.name)
@@ -99,6 +104,8 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     webhook_deliveries: database.collection<WebhookDeliveryRecord>('webhook_deliveries'),
     threads: database.collection<ThreadRecord>('threads'),
     idempotency: database.collection<IdempotencyRecord>('idempotency'),
+    usage_sums: database.collection<UsageSumsRecord>('usage_sums'),
+    usage_days: database.collection<UsageDayRecord>('usage_days'),
     connection,
     database,
     close: () => connection.close(),

@@ -88,6 +88,32 @@ describe('usage', () => {
     expect((await get(`/v1/usage?${november}&group_by=key`)).body).toMatchObject({ data: [{ key_id, jobs: 3 }] })
   })
 
+  it('is summed by several at once, and as a table', async () => {
+    const { body } = await get<{ group_by: string; data: object[] }>(`/v1/usage?${november}&group_by=day,model`)
+    expect(body.group_by).toBe('day,model')
+    expect(body.data).toMatchObject([
+      { day: '2026-11-01', model: 'a/one', jobs: 1, cost_usd: '0.000000001' },
+      { day: '2026-11-02', model: 'a/one', jobs: 1, cost_usd: '2.000000000' },
+      { day: '2026-11-02', model: 'b/two', jobs: 1, cost_usd: '0.000000040' },
+    ])
+    const table = await get(`/v1/usage?${november}&group_by=model,key&format=csv`)
+    expect(table.headers.get('content-type')).toBe('text/csv; charset=utf-8')
+    expect(table.text).toBe(
+      `model,key_id,jobs,cost_usd,input_tokens,output_tokens\r\na/one,${key_id},2,2.000000001,30,2\r\nb/two,${key_id},1,0.000000040,30,1\r\n`,
+    )
+  })
+
+  it('of all users is for admins', async () => {
+    const { body } = await call<{ data: object[] }>(api, 'GET', `/api/v1/usage?${november}&group_by=user,model`)
+    expect(body.data).toMatchObject([
+      { user_id, model: 'a/one', jobs: 3, cost_usd: '2.000000008' },
+      { user_id, model: 'b/two', jobs: 1 },
+    ])
+    const one = await call(api, 'GET', `/api/v1/usage?${november}&user_id=${user_id}`)
+    expect(one.body).toMatchObject({ account_id, jobs: 3 })
+    expect((await call(api, 'GET', `/api/v1/usage?user_id=usr_nobody`)).status).toBe(404)
+  })
+
   it('takes times as Unix seconds too, and the last 30 days by default', async () => {
     const from = Date.UTC(2026, 10, 2) / 1000
     expect((await get(`/v1/usage?from=${from}&to=${from + 86_400}`)).body).toMatchObject({ jobs: 2 })
@@ -99,6 +125,9 @@ describe('usage', () => {
     'from=2026-11-02&to=2026-11-01',
     'from=1900-01-01&to=1900-01-02',
     'group_by=user',
+    'group_by=',
+    'group_by=day,day',
+    'format=xml',
     'account_id=acc_x',
     'from=2020-01-01&to=2026-01-01',
   ])('is refused for %s', async (query) => {

@@ -12,6 +12,7 @@ import { accountRoutes } from '../../src/routes/account.ts'
 import { adminRoutes } from '../../src/routes/admin.ts'
 import { healthRoutes } from '../../src/routes/health.ts'
 import { modelRoutes } from '../../src/routes/models.ts'
+import { adminUsageRoutes, usageRoutes } from '../../src/routes/usage.ts'
 import { ADMIN_KEY, accountParts } from './accounts.ts'
 import { quiet, serve } from './serve.ts'
 
@@ -46,7 +47,9 @@ export async function testApi(pricing_dirs: string[] = []) {
   if (!open || !admin || !caller) throw new Error('There are three routers.')
   healthRoutes(open, services, () => ready)
   adminRoutes(admin, services)
+  adminUsageRoutes(admin, services)
   accountRoutes(caller, services)
+  usageRoutes(caller, services)
   modelRoutes(caller, services)
   const routes =
     (router: ApiRouter): Middleware =>
