@@ -17,14 +17,17 @@ export async function submitFilms(
   routers: readonly Victim[],
   keys: readonly string[],
   films: number,
-  at_once: number,
+  { at_once, per_second }: { at_once: number; per_second: number },
   onSubmitted: (count: number) => void = () => undefined,
 ): Promise<Submitted> {
   const submitted: Submitted = { accepted: [], lost: 0, refused: [] }
+  const began_ms = performance.now()
   let next = 0
   const caller = async () => {
     while (next < films) {
       const index = next++
+      const wait_ms = began_ms + (index / per_second) * 1000 - performance.now()
+      if (wait_ms > 0) await pause(wait_ms)
       await submitOne(routers, keys[index % keys.length] ?? '', index, submitted)
       onSubmitted(index + 1)
     }

@@ -21,7 +21,7 @@ export interface Vendor {
 export const VENDORS: readonly Vendor[] = [
   {
     id: 'swift',
-    least_s: 60,
+    least_s: 100,
     spread_s: 8,
     straggler: 0,
     failing: 50,
@@ -32,7 +32,7 @@ export const VENDORS: readonly Vendor[] = [
   },
   {
     id: 'steady',
-    least_s: 90,
+    least_s: 115,
     spread_s: 15,
     straggler: 100,
     failing: 100,
@@ -43,7 +43,7 @@ export const VENDORS: readonly Vendor[] = [
   },
   {
     id: 'slow',
-    least_s: 130,
+    least_s: 140,
     spread_s: 25,
     straggler: 50,
     failing: 100,
@@ -54,7 +54,7 @@ export const VENDORS: readonly Vendor[] = [
   },
   {
     id: 'uneven',
-    least_s: 70,
+    least_s: 105,
     spread_s: 70,
     straggler: 25,
     failing: 33,
