@@ -38,10 +38,24 @@ export async function startHeartbeat(
   await learnFromOthers(services)
   let stopped = false
   let routers = 1
-  const others = new Others(beat_ms * BEATS_MISSED_MAX)
+  const silent_ms = beat_ms * BEATS_MISSED_MAX
+  const others = new Others(silent_ms)
+  /** An outage that is no longer than this leaves every router that lives its name. */
+  const harmless_ms = Math.max(alive_ms - 2 * beat_ms, beat_ms)
+  let unanswered_since: number | undefined
+  let heard_since = alone ? 0 : Date.now()
   const say = async () => {
+    unanswered_since ??= Date.now()
     await beat(services, alive_ms)
+    const now = Date.now()
+    if (now - (unanswered_since ?? now) > harmless_ms) heard_since = now
+    unanswered_since = undefined
     routers = (await others.count(services)) + 1
+  }
+  /** Whether the store has been there for long enough that every router which lives has said so. */
+  const isHeard = () => {
+    const now = Date.now()
+    return now - (unanswered_since ?? now) <= harmless_ms && now - heard_since > silent_ms + BEAT_LATE_MS
   }
   if (alone)
     await services.store.routers.updateMany(
@@ -57,7 +71,7 @@ export async function startHeartbeat(
     if (recovering || stopped) return
     const orphans = Date.now() > orphans_at
     if (orphans) orphans_at = Date.now() + orphans_ms
-    recovering = recover(services, orphans).finally(() => {
+    recovering = recover(services, orphans, isHeard).finally(() => {
       recovering = undefined
     })
   }
@@ -127,9 +141,9 @@ async function beat({ store, router_id, lanes }: Services, alive_ms: number): Pr
 }
 
 /** Never rejects: what fails now is tried again at the next beat. */
-async function recover(services: Services, orphans: boolean): Promise<void> {
+async function recover(services: Services, orphans: boolean, isHeard: () => boolean): Promise<void> {
   try {
-    await recoverDead(services)
+    await recoverDead(services, isHeard)
     await recoverLostJobs(services)
     if (orphans) await releaseOrphanedHolds(services)
   } catch (error) {
@@ -137,10 +151,13 @@ async function recover(services: Services, orphans: boolean): Promise<void> {
   }
 }
 
-async function recoverDead(services: Services): Promise<void> {
+async function recoverDead(services: Services, isHeard: () => boolean): Promise<void> {
   const { routers } = services.store
   const now = Date.now()
-  const dead = await routers.find({ alive_until: { $lt: new Date(now) }, _id: { $ne: services.router_id } }).toArray()
+  const silent = await routers.find({ alive_until: { $lt: new Date(now) }, _id: { $ne: services.router_id } }).toArray()
+  // Asked after the store has answered, which may have taken an outage. Who said good-bye is gone in any case.
+  const heard = isHeard()
+  const dead = silent.filter(({ alive_until }) => heard || alive_until.getTime() === 0)
   if (dead.length === 0) return
   const names = dead.map(({ _id }) => _id)
   await recoverJobsOf(services, names)

@@ -1,14 +1,12 @@
 // Several routers on one store: each job is worked by one of them, a cancel reaches whichever it is, and the work of one
 // that is killed or frozen is brought to its end by the others, with the money moved once.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type TestStore, testStore } from '../support/store.ts'
 import { Caller, chatBody, ended, eventually, recordOf, Site } from './site.ts'
+import { killVictim, startVictim, type Victim } from './victims.ts'
 
 const ALIVE_MS = 1500
 const timings = { beat_ms: 250, alive_ms: ALIVE_MS }
@@ -29,34 +27,16 @@ afterAll(async () => {
 
 const environment = () => ({ MONGODB_URI: shared.uri, STORAGE_URL: files })
 
-interface Victim {
-  url: string
-  process: ChildProcess
-  data_dir: string
-}
 const victims: Victim[] = []
 
-async function startVictim(): Promise<Victim> {
-  const data_dir = await mkdtemp(join(tmpdir(), 'sw-victim-'))
-  const options = { data_dir, timings, environment: { ...environment(), ADMIN_KEY: survivor.admin_key } }
-  const script = fileURLToPath(new URL('./victim.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, JSON.stringify(options)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const [url] = (await once(child.stdout, 'data')) as [Buffer]
-  const victim = { url: url.toString().trim(), process: child, data_dir }
+async function begin(): Promise<Victim> {
+  const victim = await startVictim({ timings, environment: { ...environment(), ADMIN_KEY: survivor.admin_key } })
   victims.push(victim)
   return victim
 }
 
 afterEach(async () => {
-  for (const { process: child, data_dir } of victims.splice(0)) {
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-    }
-    await rm(data_dir, { recursive: true, force: true })
-  }
+  for (const victim of victims.splice(0)) await killVictim(victim)
 })
 
 /** The same caller at the other router. */
@@ -67,7 +47,7 @@ const respond_async = { headers: { prefer: 'respond-async' } }
 
 describe('two routers on one store', { timeout: 60_000 }, () => {
   it('work on each job once', async () => {
-    const victim = await startVictim()
+    const victim = await begin()
     const caller = await survivor.caller('1')
     const there = at(victim, caller)
     const picture = { model: 'sandbox/image', prompt: 'a hill', size: '64x64' }
@@ -92,7 +72,7 @@ describe('two routers on one store', { timeout: 60_000 }, () => {
   })
 
   it('cancel what the other one works on, charged for what was delivered', async () => {
-    const victim = await startVictim()
+    const victim = await begin()
     const caller = await survivor.caller('1')
     const stream = await at(victim, caller).stream('[[delay:50ms]] [[tokens:150]] Hello')
     await stream.readUntil('content')
@@ -113,7 +93,7 @@ describe('two routers on one store', { timeout: 60_000 }, () => {
   })
 
   it('finish what the other one left when it was killed', async () => {
-    const victim = await startVictim()
+    const victim = await begin()
     const caller = await survivor.caller('1')
     const there = at(victim, caller)
     const made = await there.send('/v1/videos', film)
@@ -145,7 +125,7 @@ describe('two routers on one store', { timeout: 60_000 }, () => {
   })
 
   it('take over from one that is frozen; when it wakes, what it writes is too late', async () => {
-    const victim = await startVictim()
+    const victim = await begin()
     const caller = await survivor.caller('1')
     const there = at(victim, caller)
     const stream = await there.stream('[[delay:40ms]] [[tokens:60]] Hello')
