@@ -142,23 +142,25 @@ describe('work that takes its time', () => {
     expect(spent).toBe('0.042000000')
   })
 
-  it('survives polls that fail, of one call as of several', async () => {
+  it('survives polls that fail, of one call as of several, and is given up where all of them do', async () => {
     const looks = new Map<string, number>()
-    studio.tell((path, { job, n, ...rest }) => {
-      if (path === '/start') return { status: 'pending', ref: { job, n } }
-      const { ref } = rest as unknown as { ref: { job: string; n: number } }
+    studio.tell((path, { job, n, prompt, ...rest }) => {
+      if (path === '/start') return { status: 'pending', ref: { job, n, lost: prompt === 'a lost heron' } }
+      const { ref } = rest as unknown as { ref: { job: string; n: number; lost: boolean } }
       const seen = (looks.get(ref.job) ?? 0) + 1
       looks.set(ref.job, seen)
       // The second part is ready a look before the first, and is then fetched once more, which fails once.
       const fails = ref.job.endsWith('.2') ? seen === 2 : seen === 1
-      return fails ? { status: 'failed', kind: 'overloaded' } : made(ref.n)
+      return ref.lost || fails ? { status: 'failed', kind: 'overloaded' } : made(ref.n)
     })
-    expect((await client.images.generate({ ...asked, n: 2 })).data).toHaveLength(2)
-    expect((await client.images.generate({ ...asked, n: 4 })).data).toHaveLength(4)
-    studio.tell((path) =>
-      path === '/start' ? { status: 'pending', ref: 1 } : { status: 'failed', kind: 'overloaded' },
-    )
-    await expect(client.images.generate(asked)).rejects.toMatchObject({ status: 503 })
+    const [one, several, lost] = await Promise.allSettled([
+      client.images.generate({ ...asked, n: 2 }),
+      client.images.generate({ ...asked, n: 4 }),
+      client.images.generate({ ...asked, prompt: 'a lost heron' }),
+    ])
+    expect(one).toMatchObject({ status: 'fulfilled', value: { data: [{}, {}] } })
+    expect(several).toMatchObject({ status: 'fulfilled', value: { data: [{}, {}, {}, {}] } })
+    expect(lost).toMatchObject({ status: 'rejected', reason: { status: 503 } })
     expect(studio.stub.seen.filter(({ path }) => path === '/cancel')).toHaveLength(1)
   })
 
