@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import { readConfig } from '../src/config.ts'
 import { type AdminApi, type Json, openAdminApi, wordsFor } from './admin/api.ts'
+import { limitBody, limitLines, withLimits, withTerms } from './admin/limits.ts'
 import { type Column, table, time } from './admin/table.ts'
 
 type Options = Record<string, string | boolean | undefined>
@@ -130,6 +131,15 @@ command(users, 'add <name>', 'make a user with an account')
     ),
   )
 
+withLimits(command(users, 'limit <id>', "limits of the user's whole account; 'none' takes one away")).action(
+  (id: string, options: Options, self: Command) =>
+    run(
+      self.optsWithGlobals(),
+      (api) => api.call('PATCH', `/api/v1/users/${encodeURIComponent(id)}`, limitBody(options)),
+      (user) => `${table(USERS, [user])}\n${limitLines(user)}`,
+    ),
+)
+
 const keys = paged(command(program, 'keys', 'list keys, newest first'))
   .option('--user <id>', 'only of this user')
   .action((_options, self: Command) =>
@@ -139,17 +149,15 @@ const keys = paged(command(program, 'keys', 'list keys, newest first'))
       list(KEYS),
     ),
   )
-command(keys, 'add <user> <name>', 'make a key, which is shown this once')
-  .option('--models <names>', 'the models it may call, with commas between them')
-  .option('--limit <usd>', 'what it may spend in all')
+withTerms(command(keys, 'add <user> <name>', 'make a key, which is shown this once'))
   .option('--expires <time>', 'when it stops: Unix seconds, or 2027-01-31')
   .option('--retention-days <n>', 'how long outputs of its jobs are kept')
-  .action((user_id: string, name: string, { models, limit, expires, retentionDays }: Options, self: Command) => {
+  .action((user_id: string, name: string, options: Options, self: Command) => {
+    const { expires, retentionDays } = options
     const body = {
       user_id,
       name,
-      ...(models !== undefined && { models: String(models).split(',') }),
-      ...(limit !== undefined && { limit_usd: limit }),
+      ...limitBody(options),
       ...(expires !== undefined && { expires_at: expires }),
       ...(retentionDays !== undefined && { retention_days: Number(retentionDays) }),
     }
@@ -159,6 +167,28 @@ command(keys, 'add <user> <name>', 'make a key, which is shown this once')
       (key) => `${String(key.key)}\nThis key is shown only this once.\n\n${table(KEYS, [key])}`,
     )
   })
+withTerms(command(keys, 'limit <id>', "what a key may do and spend; 'none' takes a limit away")).action(
+  (id: string, options: Options, self: Command) =>
+    run(
+      self.optsWithGlobals(),
+      (api) => api.call('PATCH', `/api/v1/keys/${encodeURIComponent(id)}`, limitBody(options)),
+      (key) => `${table(KEYS, [key])}\n${limitLines(key)}`,
+    ),
+)
+command(keys, 'rotate <id>', 'a fresh secret, shown this once; the old one works a while longer')
+  .option('--grace <seconds>', 'how long: a day if it is not said')
+  .action((id: string, { grace }: Options, self: Command) =>
+    run(
+      self.optsWithGlobals(),
+      (api) =>
+        api.call(
+          'POST',
+          `/api/v1/keys/${encodeURIComponent(id)}/rotate`,
+          grace === undefined ? {} : { grace_seconds: Number(grace) },
+        ),
+      (key) => `${String(key.key)}\nThis key is shown only this once.\n\n${table(KEYS, [key])}`,
+    ),
+  )
 for (const [word, disabled] of [
   ['disable', true],
   ['enable', false],

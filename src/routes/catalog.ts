@@ -141,6 +141,7 @@ export const CATALOG: readonly RouteEntry[] = [
     ['POST', '/api/v1/keys', 'A new key, shown this once', { body: JSON_BODY }],
     ['GET', '/api/v1/keys/:id', 'One key'],
     ['PATCH', '/api/v1/keys/:id', 'Disables, limits or renames a key', { body: JSON_BODY }],
+    ['POST', '/api/v1/keys/:id/rotate', 'A fresh secret; the old one works a while longer', { body: JSON_BODY }],
     ['DELETE', '/api/v1/keys/:id', 'Removes a key'],
     ['GET', '/api/v1/ledger', 'Ledger entries'],
     ['GET', '/api/v1/jobs', 'Jobs of every account'],

@@ -83,6 +83,28 @@ describe('where a router runs', () => {
     expect(await admin(cwd, 'verify')).toMatchObject({ code: 0, out: expect.stringContaining('The books add up') })
   })
 
+  it('limits keys and accounts, takes limits away, and rotates a key', async () => {
+    const { id } = JSON.parse((await admin(cwd, 'users', 'add', 'Grace', '--json')).out)
+    const account = await admin(cwd, 'users', 'limit', id, '--monthly', '20', '--jobs', '8')
+    expect(account.out).toMatch(/limit_monthly_usd: 20\.000000000[\s\S]*jobs_at_once: 8/)
+    const made = JSON.parse((await admin(cwd, 'keys', 'add', id, 'ci', '--daily', '1.50', '--json')).out)
+    const terms = ['--requests', '60', '--operations', 'chat,image', '--ips', '10.0.0.0/8', '--models', 'sandbox/*']
+    const limited = await admin(cwd, 'keys', 'limit', made.id, ...terms, '--daily', 'none', '--json')
+    expect(JSON.parse(limited.out)).toMatchObject({
+      limit_daily_usd: null,
+      requests_per_minute: 60,
+      operations: ['chat', 'image'],
+      allowed_ips: ['10.0.0.0/8'],
+      models: ['sandbox/*'],
+    })
+    const mistyped = await admin(cwd, 'keys', 'limit', made.id, '--requests', 'many')
+    expect([mistyped.code, mistyped.error]).toEqual([1, expect.stringContaining('requests_per_minute')])
+    const rotated = JSON.parse((await admin(cwd, 'keys', 'rotate', made.id, '--grace', '60', '--json')).out)
+    expect(rotated).toMatchObject({ id: made.id, requests_per_minute: 60, previous: { prefix: made.prefix } })
+    expect(rotated.key).not.toBe(made.key)
+    expect(await admin(cwd, 'verify')).toMatchObject({ code: 0, out: expect.stringContaining('The books add up') })
+  })
+
   it('what it refuses is told in its own words, with exit code 1', async () => {
     const refused = await admin(cwd, 'grant', 'usr_nobody', '1', '--reason', 'r')
     expect([refused.code, refused.out]).toEqual([1, ''])
