@@ -6,14 +6,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Api } from './torture/api.ts'
-import { callOnce, type Line, seededRandom } from './torture/load.ts'
+import { beginLoad, type Line, seededRandom } from './torture/load.ts'
 import { checkOutputs, checkRest, openJobs, reckon } from './torture/reckoning.ts'
 import { ADMIN_KEY, Victim } from './torture/victim.ts'
 
 const CALLERS = 12
 const RECOVERY_MS_MAX = 30_000
 const END_MS_MAX = 60_000
-const ANSWER_MS_MAX = 10_000
 const LOAD_MS = { least: 150, most: 1500 }
 const FAULTS_SHOWN = 50
 
@@ -37,34 +36,6 @@ await admin.json(`/api/v1/users/${user.id}/credits`, { amount_usd: '1000', reaso
 const { key } = await admin.json<{ key: string }>('/api/v1/keys', { user_id: user.id, name: 'torture' })
 const caller = new Api(victim, key)
 
-/**
- * Callers ask one thing after the other until they are told to stop, which waits until all answers have come or are lost.
- * Node's own fetch forgets a call now and then whose connection dies as it is aborted (24.21, 2026-11): those are given up.
- */
-function beginLoad(): { stop(): Promise<Line[]> } {
-  const given_up = new AbortController()
-  const lines: Line[] = []
-  let going = true
-  const callers = Array.from({ length: CALLERS }, async () => {
-    while (going) {
-      const line = await callOnce(caller, random, given_up.signal)
-      lines.push(line)
-      // While the router is down every call is refused at once.
-      if (line.outcome === 'lost') await pause(5)
-    }
-  })
-  return {
-    async stop() {
-      going = false
-      const too_long = setTimeout(() => given_up.abort(), ANSWER_MS_MAX)
-      await Promise.all(callers)
-      clearTimeout(too_long)
-      journal.push(...lines)
-      return lines
-    },
-  }
-}
-
 /** Asks until nothing is wrong any more; what still is when the time is over are faults. */
 async function restWithin(ms: number, check: () => Promise<string[]>, round: string): Promise<number> {
   const began_ms = performance.now()
@@ -82,18 +53,20 @@ async function restWithin(ms: number, check: () => Promise<string[]>, round: str
 
 say(`torture: ${kills} kills, seed ${seed}, ${CALLERS} callers`)
 for (let round = 1; round <= kills; round++) {
-  const load = beginLoad()
+  const load = beginLoad([caller], CALLERS, random)
   await pause(LOAD_MS.least + random() * (LOAD_MS.most - LOAD_MS.least))
   await victim.kill()
-  await load.stop()
+  journal.push(...(await load.stop()))
   start_ms.push(await victim.start())
   recovery_ms.push(await restWithin(RECOVERY_MS_MAX, () => checkRest(caller, admin), `after kill ${round}`))
   if (round % 10 === 0) say(`  ${round} kills, ${journal.length} calls, ${faults.length} violations`)
 }
 
-const last = beginLoad()
+const last = beginLoad([caller], CALLERS, random)
 await pause(LOAD_MS.most)
-for (const { kind, outcome, job_id } of await last.stop()) {
+const last_lines = await last.stop()
+journal.push(...last_lines)
+for (const { kind, outcome, job_id } of last_lines) {
   if (outcome === 'lost' && kind !== 'chat, hung up')
     faults.push(`${kind} of job ${job_id}: lost, and nobody was killed`)
 }

@@ -14,6 +14,41 @@ export interface Line {
   price_usd: string | undefined
 }
 
+const ANSWER_MS_MAX = 10_000
+
+export interface Load {
+  /** Waits until all answers have come or are lost. */
+  stop(): Promise<Line[]>
+}
+
+/**
+ * Callers ask one thing after the other, at any of the routers, until they are told to stop. Node's own fetch forgets a call
+ * now and then whose connection dies as it is aborted (24.21, 2026-11): those are given up.
+ */
+export function beginLoad(apis: [Api, ...Api[]], callers: number, random: Random): Load {
+  const given_up = new AbortController()
+  const lines: Line[] = []
+  let going = true
+  const asking = Array.from({ length: callers }, async () => {
+    while (going) {
+      const api = apis[Math.floor(random() * apis.length)] ?? apis[0]
+      const line = await callOnce(api, random, given_up.signal)
+      lines.push(line)
+      // While the router is down every call is refused at once.
+      if (line.outcome === 'lost') await pause(5)
+    }
+  })
+  return {
+    async stop() {
+      going = false
+      const too_long = setTimeout(() => given_up.abort(), ANSWER_MS_MAX)
+      await Promise.all(asking)
+      clearTimeout(too_long)
+      return lines
+    },
+  }
+}
+
 export type Random = () => number
 
 /** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
@@ -35,6 +70,9 @@ interface Order {
   /** How it is read; whole if absent. */
   reading?: 'stream' | 'leave' | 'hang up' | 'queue'
 }
+
+/** What a router says when the store leaves open what became of a call. */
+const UNKNOWN = 'is not known yet'
 
 const KINDS = ['overloaded', 'unavailable', 'content_policy', 'bad_response', 'timeout', 'internal']
 const WORDS = 'switchyard carries every model over one line'.split(' ')
@@ -108,6 +146,8 @@ export async function callOnce(api: Api, random: Random, given_up: AbortSignal):
     line.job_id = response.headers.get('x-job-id') ?? ''
     if (order.reading === 'leave' && response.ok) return { ...line, outcome: await leave(response, leaving) }
     const text = Buffer.from(await response.arrayBuffer()).toString()
+    // Whether such a call was charged only the job tells.
+    if (text.includes(UNKNOWN)) return line
     if (!response.ok) return { ...line, outcome: 'failure' }
     if (order.reading === 'stream') return { ...line, ...readStream(text) }
     if (order.reading === 'queue') return { ...line, outcome: 'queued' }

@@ -17,6 +17,7 @@ export class Victim {
   readonly #data_dir: string
   readonly #more: Record<string, string>
   #child: ChildProcess | undefined
+  #fault: string | undefined
   /** http://127.0.0.1:port; another one after each start. Empty while it is down. */
   url = ''
 
@@ -37,8 +38,19 @@ export class Victim {
     return once(child, 'exit').then(() => undefined)
   }
 
-  /** Answers how long it took until it was ready. */
-  async start(): Promise<number> {
+  get alive(): boolean {
+    const child = this.#child
+    return child !== undefined && child.exitCode === null && child.signalCode === null
+  }
+
+  /** Where it was told to kill itself, if that is how it ended. */
+  get died_at(): string | undefined {
+    return this.alive ? undefined : this.#fault
+  }
+
+  /** Answers how long it took until it was ready; `fault` is a point at which it will kill itself. */
+  async start(fault?: string): Promise<number> {
+    this.#fault = fault
     const began_ms = performance.now()
     const child = spawn(process.execPath, [...FLAGS, MAIN], {
       cwd: this.#data_dir,
@@ -50,6 +62,7 @@ export class Victim {
         ADMIN_KEY,
         LOG_LEVEL: 'error',
         ...this.#more,
+        ...(fault !== undefined && { FAULT: fault }),
       }),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -76,9 +89,14 @@ export class Victim {
   async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const child = this.#child
     this.url = ''
+    if (this.alive) this.#fault = undefined
     if (!child || child.exitCode !== null || child.signalCode !== null) return
     child.kill(signal)
     await once(child, 'exit')
+  }
+
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child?.kill(signal)
   }
 }
 
