@@ -223,7 +223,7 @@ describe('an answer that is a bomb', () => {
       const before = process.memoryUsage().rss
       const { status, text } = await caller.send(path, body)
       expect([status, text]).toEqual([expect.toBeOneOf([200, 502]), expect.stringMatching(/provider_error/i)])
-      expect(process.memoryUsage().rss - before).toBeLessThan(96 * 2 ** 20)
+      expect(process.memoryUsage().rss - before).toBeLessThan(64 * 2 ** 20)
     },
   )
 
