@@ -1,7 +1,7 @@
 // Selling prices of one account: its own discounts and margins in place of the site's. The most specific one that holds
 // stands alone; they never stack. Pure.
 import type { Operation } from '../contract.ts'
-import type { Adjustment, Quote } from './schema.ts'
+import type { Adjustment, Quote, Site } from './schema.ts'
 
 /** One discount or margin of an account: for a model, for a vendor's models (`openai/*`), for an operation, or for all. */
 export interface OwnPrice {
@@ -38,6 +38,12 @@ function rankOf({ model, operation }: OwnPrice, of: Priced): number {
   }
   if (operation !== undefined) return operation === of.operation ? 2 : 0
   return 1
+}
+
+/** The site's: the most specific stands alone, a model's, an operation's, the one for all. */
+export function siteAdjustment(site: Site, model: string, operation: Operation): Adjustment {
+  const { discount, margin } = site.models[model] ?? site.operations[operation] ?? site
+  return Object.freeze({ ...(discount !== undefined && { discount }), ...(margin !== undefined && { margin }) })
 }
 
 /** Made once for each adjustment: quotes are shared by all jobs, and their rates are read once. */

@@ -10,6 +10,7 @@ import {
 import type { Fault } from '../pricing/fault.ts'
 import type { PricedModel, Prices } from '../pricing/load.ts'
 import type { Adjustment, Quote, Site } from '../pricing/schema.ts'
+import { siteAdjustment } from '../pricing/selling.ts'
 import type { Offer } from '../registry.ts'
 
 export function makeOffers(
@@ -94,7 +95,7 @@ function offerOf(
   site: Site,
 ): Offer {
   const { name, upstream, limits, checked, source, created } = model
-  const quotes = quotesOf(model, adjustmentFor(site, name, operation))
+  const quotes = quotesOf(model, siteAdjustment(site, name, operation))
   const first = quotes[0]?.quote.from ?? checked
   return Object.freeze({
     model: name,
@@ -119,10 +120,4 @@ function quotesOf({ prices, source }: PricedModel, adjustment: Adjustment): { si
     since: Date.parse(from),
     quote: Object.freeze({ rates, adjustment, from, source }),
   }))
-}
-
-/** The most specific adjustment stands alone: a model's, an operation's, the site's. */
-function adjustmentFor(site: Site, model: string, operation: Operation): Adjustment {
-  const { discount, margin } = site.models[model] ?? site.operations[operation] ?? site
-  return Object.freeze({ ...(discount !== undefined && { discount }), ...(margin !== undefined && { margin }) })
 }

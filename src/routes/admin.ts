@@ -12,7 +12,7 @@ import type { Services } from '../flow/services.ts'
 import { listPrices, listProviders, reloadSite, verifyBooks } from '../flow/site.ts'
 import type { ApiRouter, Context, RouteContext } from '../http/context.ts'
 import { adminCreditRoutes } from './admin_credit.ts'
-import { adminPriceRoutes } from './admin_prices.ts'
+import { adminMarginRoutes, adminPriceRoutes } from './admin_prices.ts'
 import { readBody, readBodyIfAny } from './body.ts'
 import { amount, text, time } from './fields.ts'
 import { allowed_ips, limitChange, limitFields, models, operations } from './limit_fields.ts'
@@ -82,6 +82,7 @@ export function adminRoutes(router: ApiRouter, services: Services): void {
   bookRoutes(router, services)
   adminCreditRoutes(router, services)
   adminPriceRoutes(router, services)
+  adminMarginRoutes(router, services)
   siteRoutes(router, services)
 }
 

@@ -1,13 +1,17 @@
-// /api/v1, what is about selling prices: an account's own discounts and margins. For holders of an admin key.
+// /api/v1, what is about selling prices: an account's own discounts and margins, what the site earns, and what a new price
+// table would change. For holders of an admin key.
 import { z } from 'zod'
 import { OPERATIONS } from '../contract.ts'
+import { dryRun } from '../flow/dry_run.ts'
+import { compareInvoice } from '../flow/invoice.ts'
+import { getMargin, listLosses, MARGIN_GROUPS } from '../flow/margin.ts'
 import { fullModelNames } from '../flow/models.ts'
 import { deleteOwnPrice, listOwnPrices, setOwnPrice } from '../flow/own_prices.ts'
 import type { Services } from '../flow/services.ts'
 import type { ApiRouter, Context, RouteContext } from '../http/context.ts'
 import { readBody } from './body.ts'
-import { time } from './fields.ts'
-import { listOf, readQuery } from './list.ts'
+import { amount, time } from './fields.ts'
+import { listOf, pageQuery, readQuery } from './list.ts'
 
 const DECIMAL = /^(0|[1-9]\d{0,2})(\.\d{1,18})?$/
 const factor = (example: string, most: number) =>
@@ -37,6 +41,30 @@ const newPrice = z
   })
 const nothing = z.strictObject({})
 
+const groups = z
+  .string()
+  .transform((text) => text.split(','))
+  .pipe(z.array(z.enum(MARGIN_GROUPS)).min(1))
+  .transform((names) => [...new Set(names)])
+const marginQuery = z.strictObject({
+  from: time.exactOptional(),
+  to: time.exactOptional(),
+  group_by: groups.default(['day', 'provider', 'model']),
+})
+const tryOut = z.strictObject({
+  files: z.record(z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}\.toml$/, 'must be the name of a price file'), z.string()),
+  since: time.optional(),
+  until: time.optional(),
+})
+const invoice = z.strictObject({
+  provider: z.string().min(1).max(64),
+  csv: z.string().min(1),
+  tolerance_usd: amount.default(0n),
+})
+const FILES_BYTES_MAX = 8 * 1024 * 1024
+const DAYS_DEFAULT = 30
+const DAY_MS = 86_400_000
+
 /** The router must let in admins alone. */
 export function adminPriceRoutes(router: ApiRouter, services: Services): void {
   router.get('/api/v1/users/:id/prices', async (context) => {
@@ -54,6 +82,28 @@ export function adminPriceRoutes(router: ApiRouter, services: Services): void {
     const id = String(context.params.price_id)
     await deleteOwnPrice(services, idOf(context), id, by(context))
     context.body = { id, object: 'account_price.deleted', deleted: true }
+  })
+}
+
+/** What the router earns: for holders of an admin key as well. */
+export function adminMarginRoutes(router: ApiRouter, services: Services): void {
+  router.get('/api/v1/margin', async (context) => {
+    const { group_by, to = new Date(), ...query } = readQuery(context, marginQuery)
+    const { from = new Date(to.getTime() - DAYS_DEFAULT * DAY_MS) } = query
+    context.body = { object: 'margin', group_by, data: await getMargin(services, { from, to, group_by }) }
+  })
+  router.get('/api/v1/margin/losses', async (context) => {
+    const { items, has_more } = await listLosses(services, readQuery(context, z.strictObject(pageQuery)))
+    context.body = listOf(items, has_more)
+  })
+  router.post('/api/v1/margin/invoice', async (context) => {
+    const { provider, csv, tolerance_usd: tolerance } = await readBody(context, invoice, FILES_BYTES_MAX)
+    context.body = await compareInvoice(services, { provider, csv, tolerance })
+  })
+  router.post('/api/v1/prices/dry-run', async (context) => {
+    const { files, until: to = new Date(), since } = await readBody(context, tryOut, FILES_BYTES_MAX)
+    const from = since ?? new Date(to.getTime() - DAYS_DEFAULT * DAY_MS)
+    context.body = await dryRun(services, { files, from, to })
   })
 }
 

@@ -6,8 +6,12 @@ import type { Context } from '../http/context.ts'
 const BYTES_MAX = 64 * 1024
 
 /** Throws RequestError for what is no JSON, and ZodError for an unknown, missing or malformed field. */
-export async function readBody<Schema extends z.ZodObject>(context: Context, schema: Schema): Promise<z.infer<Schema>> {
-  const { value } = await readJson(context.req, BYTES_MAX)
+export async function readBody<Schema extends z.ZodObject>(
+  context: Context,
+  schema: Schema,
+  bytes_max = BYTES_MAX,
+): Promise<z.infer<Schema>> {
+  const { value } = await readJson(context.req, bytes_max)
   return schema.parse(value)
 }
 

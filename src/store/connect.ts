@@ -10,6 +10,7 @@ import { type IdempotencyRecord, idempotencySchema } from './idempotency.ts'
 import { type JobRecord, jobSchema } from './jobs.ts'
 import { type KeyRecord, keySchema } from './keys.ts'
 import { type LotBookRecord, type LotRecord, lotBookSchema, lotSchema } from './lots.ts'
+import { type MarginDayRecord, marginDaySchema } from './margin_days.ts'
 import { type RouterRecord, routerSchema } from './routers.ts'
 import { type ThreadRecord, threadSchema } from './threads.ts'
 import { type UsageDayRecord, type UsageSumsRecord, usageDaySchema, usageSumsSchema } from './usage.ts'
@@ -32,6 +33,7 @@ export interface Store {
   lots: mongo.Collection<LotRecord>
   lot_books: mongo.Collection<LotBookRecord>
   account_prices: mongo.Collection<AccountPriceRecord>
+  margin_days: mongo.Collection<MarginDayRecord>
   codes: mongo.Collection<CodeRecord>
   code_tries: mongo.Collection<CodeTriesRecord>
   routers: mongo.Collection<RouterRecord>
@@ -72,6 +74,7 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     lot: lotSchema,
     lot_book: lotBookSchema,
     account_price: accountPriceSchema,
+    margin_day: marginDaySchema,
     code: codeSchema,
     code_try: codeTriesSchema,
     router: routerSchema,
@@ -95,6 +98,7 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     lots: database.collection<LotRecord>('lots'),
     lot_books: database.collection<LotBookRecord>('lot_books'),
     account_prices: database.collection<AccountPriceRecord>('account_prices'),
+    margin_days: database.collection<MarginDayRecord>('margin_days'),
     codes: database.collection<CodeRecord>('codes'),
     code_tries: database.collection<CodeTriesRecord>('code_tries'),
     routers: database.collection<RouterRecord>('routers'),

@@ -221,4 +221,5 @@ jobSchema.index(
   { name: 'idempotency', partialFilterExpression: { 'idempotency.attempt': { $exists: true } } },
 )
 jobSchema.index({ refund_due: 1 }, { name: 'refund', partialFilterExpression: { refund_due: { $exists: true } } })
-jobSchema.index({ loss: 1, _id: 1 }, { name: 'loss', partialFilterExpression: { loss: { $exists: true } } })
+jobSchema.index({ created_at: -1, _id: -1 }, { name: 'loss', partialFilterExpression: { loss: { $exists: true } } })
+jobSchema.index({ created_at: 1 }, { name: 'refunded', partialFilterExpression: { refunded: { $exists: true } } })

@@ -209,12 +209,29 @@ describe('several folders', () => {
 })
 
 describe('site.toml', () => {
+  it('sells packs: what is paid and what is had for it', () => {
+    const folder = folderWith({ 'site.toml': '[packs.studio]\npay = "400"\nget = "500.50"\nexpires_days = 365' })
+    expect(loadPrices([folder]).site.packs).toEqual({
+      studio: { pay: 400_000_000_000n, get: 500_500_000_000n, expires_days: 365 },
+    })
+    for (const [pay, get] of [
+      ['"5"', '"4"'],
+      ['"0"', '"4"'],
+      ['5', '"6"'],
+      ['"5"', '"1e9"'],
+    ]) {
+      const broken = folderWith({ 'site.toml': `[packs.studio]\npay = ${pay}\nget = ${get}` })
+      expect(loadPrices([broken]).faults[0]?.place).toContain('packs.studio')
+    }
+  })
+
   it('gives a discount or a margin, by operation or model if wanted', () => {
     const folder = folderWith({
       'site.toml': 'margin = "0.15"\n[operations.video]\ndiscount = "0.20"\n[models."acme/film-2"]\nmargin = "0"\n',
     })
     expect(loadPrices([folder]).site).toEqual({
       margin: '0.15',
+      packs: {},
       operations: { video: { discount: '0.20' } },
       models: { 'acme/film-2': { margin: '0' } },
     })
