@@ -1,9 +1,10 @@
-// `npm run verify | users | keys | grant | jobs`: the admin API on the command line. Exit code 1 where a command failed,
-// and where the books are off by a nano-dollar.
+// `npm run verify | users | keys | grant | jobs | receipt`: the admin API on the command line. Exit code 1 where a command
+// failed, and where the books are off by a nano-dollar.
 import { Command } from 'commander'
 import { readConfig } from '../src/config.ts'
 import { type AdminApi, type Json, openAdminApi, wordsFor } from './admin/api.ts'
 import { limitBody, limitLines, withLimits, withTerms } from './admin/limits.ts'
+import { receipt } from './admin/receipt.ts'
 import { type Column, table, time } from './admin/table.ts'
 
 type Options = Record<string, string | boolean | undefined>
@@ -261,6 +262,11 @@ command(jobs, 'show <id>', 'everything about one job').action((id: string, _opti
     (api) => api.call('GET', `/api/v1/jobs/${encodeURIComponent(id)}`),
     (job) => JSON.stringify(job, null, 2),
   ),
+)
+
+command(program, 'receipt <job>', 'what a job cost, line by line').action(
+  (id: string, _options: Options, self: Command) =>
+    run(self.optsWithGlobals(), (api) => api.call('GET', `/api/v1/jobs/${encodeURIComponent(id)}`), receipt),
 )
 
 await program.parseAsync()

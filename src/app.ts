@@ -27,6 +27,7 @@ import { modelRoutes } from './routes/models.ts'
 import { moderationRoutes } from './routes/moderations.ts'
 import { responseRoutes } from './routes/responses.ts'
 import { signedOutputRoutes } from './routes/signed_outputs.ts'
+import { adminStatementRoutes, statementRoutes } from './routes/statements.ts'
 import { adminUsageRoutes, usageRoutes } from './routes/usage.ts'
 import { videoRoutes } from './routes/videos.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
@@ -55,10 +56,12 @@ export function makeRouters(services: Services, isReady: () => boolean) {
   estimateRoutes(forCallers, services)
   accountRoutes(forCallers, services)
   usageRoutes(forCallers, services)
+  statementRoutes(forCallers, services)
 
   const forAdmins: ApiRouter = new Router()
   adminRoutes(forAdmins, services)
   adminUsageRoutes(forAdmins, services)
+  adminStatementRoutes(forAdmins, services)
 
   const forHolders: ApiRouter = new Router()
   signedOutputRoutes(forHolders, services)

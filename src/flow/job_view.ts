@@ -73,13 +73,15 @@ function usageView(usage: Json): Json {
   return { meters: meters ?? {}, attributes: attributes ?? {}, source: source ?? null }
 }
 
-function billingView({ state, hold, cost, lines, nonce, decision, refunded, refunds = [] }: JobRecord): JsonObject {
+function billingView(job: JobRecord): JsonObject {
+  const { state, hold, cost, lines, nonce, decision, refunded, refunds = [] } = job
   const status = decision ? (cost === null ? 'released' : 'settled') : state === 'new' && nonce === '' ? 'none' : 'held'
   return {
     status,
     hold_usd: formatUsd(hold),
     cost_usd: decision ? formatUsd(cost ?? 0n) : null,
     lines,
+    price: priceView(job),
     ...(refunded !== undefined && {
       refunded_usd: formatUsd(refunded),
       refunds: refunds.map(({ id, amount, reason, at }) => ({
@@ -87,6 +89,13 @@ function billingView({ state, hold, cost, lines, nonce, decision, refunded, refu
       })),
     }),
   }
+}
+
+/** Whose price the lines are of, from when on it holds, and where it was published. */
+function priceView({ offers, offer }: JobRecord): Json {
+  const { provider, quote } = offers[offer] ?? {}
+  if (provider === undefined || typeof quote !== 'object' || quote === null || Array.isArray(quote)) return null
+  return { provider, from: quote.from ?? null, source: quote.source ?? null }
 }
 
 /** Told on when it is past as well, where the job remembers it. */

@@ -44,7 +44,7 @@ export async function accountOf({ store }: Pick<Services, 'store'>, user_id: str
   return user.account_id
 }
 
-const entryView = ({ _id, amount, legs, at, ...entry }: EntryRecord): EntryView => ({
+export const entryView = ({ _id, amount, legs, at, ...entry }: EntryRecord): EntryView => ({
   id: _id,
   object: 'entry',
   account_id: entry.account_id,

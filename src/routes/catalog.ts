@@ -119,7 +119,8 @@ export const CATALOG: readonly RouteEntry[] = [
     ['POST', '/v1/estimate', 'What a call would hold, without making it', { body: EITHER_BODY }],
     ['GET', '/v1/credits', 'The account’s credit: available, held, settled, and its lots'],
     ['POST', '/v1/credits/redeem', 'Credit for a code', { body: JSON_BODY }],
-    ['GET', '/v1/usage', 'What was spent, by model, day, operation or key'],
+    ['GET', '/v1/usage', 'What was spent, by any of model, day, operation and key; as JSON or CSV'],
+    ['GET', '/v1/statements', 'A month of the account: opening, every entry, closing; as JSON or CSV'],
     ['GET', '/v1/key', 'The key that asks, and what it may spend'],
   ]),
   ...table('Administration', 'admin', [
@@ -148,6 +149,8 @@ export const CATALOG: readonly RouteEntry[] = [
     ['POST', '/api/v1/keys/:id/rotate', 'A fresh secret; the old one works a while longer', { body: JSON_BODY }],
     ['DELETE', '/api/v1/keys/:id', 'Removes a key'],
     ['GET', '/api/v1/ledger', 'Ledger entries'],
+    ['GET', '/api/v1/usage', 'What all users spent, or one of them, by user too'],
+    ['GET', '/api/v1/statements', 'A month of a user’s account'],
     ['GET', '/api/v1/jobs', 'Jobs of every account'],
     ['GET', '/api/v1/jobs/:id', 'One job of any account'],
     ['POST', '/api/v1/jobs/:id/refund', 'Gives a charge back, in whole or in part', { body: JSON_BODY }],

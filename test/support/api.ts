@@ -12,6 +12,7 @@ import { accountRoutes } from '../../src/routes/account.ts'
 import { adminRoutes } from '../../src/routes/admin.ts'
 import { healthRoutes } from '../../src/routes/health.ts'
 import { modelRoutes } from '../../src/routes/models.ts'
+import { adminStatementRoutes, statementRoutes } from '../../src/routes/statements.ts'
 import { adminUsageRoutes, usageRoutes } from '../../src/routes/usage.ts'
 import { ADMIN_KEY, accountParts } from './accounts.ts'
 import { quiet, serve } from './serve.ts'
@@ -48,8 +49,10 @@ export async function testApi(pricing_dirs: string[] = []) {
   healthRoutes(open, services, () => ready)
   adminRoutes(admin, services)
   adminUsageRoutes(admin, services)
+  adminStatementRoutes(admin, services)
   accountRoutes(caller, services)
   usageRoutes(caller, services)
+  statementRoutes(caller, services)
   modelRoutes(caller, services)
   const routes =
     (router: ApiRouter): Middleware =>
