@@ -19,7 +19,7 @@ import {
 import { base64Of } from '../../src/protocols/address.ts'
 import { present } from '../../src/protocols/check_body.ts'
 import { refuse, unreadable } from '../../src/protocols/faults.ts'
-import { refused } from '../../src/protocols/media-tasks/client.ts'
+import { lookUnlessGone, refused } from '../../src/protocols/media-tasks/client.ts'
 import { fitRatio } from '../../src/protocols/media-tasks/fit.ts'
 import { filmResolutionName } from '../../src/protocols/shape.ts'
 import { scrub } from '../../src/protocols/status.ts'
@@ -62,15 +62,12 @@ export function veo(server: VertexServer): Generator<VideoRequest, VideoOutput> 
     return pending(ref, undefined, POLL_AFTER_MS)
   }
 
-  async function poll(ref: Json, call: Call): Promise<Progress<VideoOutput>> {
+  function poll(ref: Json, call: Call): Promise<Progress<VideoOutput>> {
     const known = Ref.parse(ref)
-    try {
-      const asked = { operationName: known.operation }
-      return read(await askModel(server, call, 'fetchPredictOperation', asked, Operation), known)
-    } catch (error) {
-      if (!(error instanceof ProviderError) || error.kind !== 'not_found') throw error
-      return failed(new ProviderError('unavailable', `${provider} no longer has the work.`))
-    }
+    const asked = { operationName: known.operation }
+    return lookUnlessGone(provider, async () =>
+      read(await askModel(server, call, 'fetchPredictOperation', asked, Operation), known),
+    )
   }
 
   function read({ done: ended, error, response }: Operation, ref: Ref): Progress<VideoOutput> {

@@ -18,7 +18,7 @@ import {
 import { addressOf } from '../../src/protocols/address.ts'
 import { present } from '../../src/protocols/check_body.ts'
 import { refuse, unreadable } from '../../src/protocols/faults.ts'
-import { ask, refused, type TaskServer } from '../../src/protocols/media-tasks/client.ts'
+import { ask, lookUnlessGone, refused, type TaskServer } from '../../src/protocols/media-tasks/client.ts'
 import { fitRatio } from '../../src/protocols/media-tasks/fit.ts'
 import { filmResolutionName } from '../../src/protocols/shape.ts'
 import { MODERATED } from './refusal.ts'
@@ -67,15 +67,10 @@ export function xaiVideo(server: TaskServer): Generator<VideoRequest, VideoOutpu
     return pending(ref, undefined, POLL_AFTER_MS)
   }
 
-  async function poll(ref: Json, call: Call): Promise<Progress<VideoOutput>> {
+  function poll(ref: Json, call: Call): Promise<Progress<VideoOutput>> {
     const known = Ref.parse(ref)
-    try {
-      const path = `/videos/${encodeURIComponent(known.id)}`
-      return read(await ask(server, call, { method: 'GET', path }, Task), known)
-    } catch (error) {
-      if (!(error instanceof ProviderError) || error.kind !== 'not_found') throw error
-      return failed(new ProviderError('unavailable', `${provider} no longer has the work.`))
-    }
+    const path = `/videos/${encodeURIComponent(known.id)}`
+    return lookUnlessGone(provider, async () => read(await ask(server, call, { method: 'GET', path }, Task), known))
   }
 
   function read({ status, progress, video, usage, error }: Task, ref: Ref): Progress<VideoOutput> {

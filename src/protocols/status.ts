@@ -80,7 +80,7 @@ function readErrorBody(body: string): ErrorBody {
   }
 }
 
-/** Google tells why, which field and how long to wait in a list of `google.rpc` forms (its guide on API errors, 2026). */
+/** Google tells why, which field and how long to wait in a list of `google.rpc` forms (https://google.aip.dev/193). */
 function readGoogleDetails(details: unknown): { reasons: unknown[]; field?: unknown; retry_after_ms?: number } {
   const forms = Array.isArray(details) ? details.map(asRecord) : []
   const violations = forms.map((form) => form.fieldViolations).find(Array.isArray)

@@ -21,7 +21,7 @@ import { base64Of } from '../address.ts'
 import { present } from '../check_body.ts'
 import { refuse, unreadable } from '../faults.ts'
 import type { GeminiServer } from '../gemini/server.ts'
-import { ask, type TaskServer } from '../media-tasks/client.ts'
+import { ask, lookUnlessGone, type TaskServer } from '../media-tasks/client.ts'
 import { fitRatio } from '../media-tasks/fit.ts'
 import { filmResolutionName } from '../shape.ts'
 import { httpError } from '../status.ts'
@@ -64,14 +64,11 @@ export function geminiFilm(server: GeminiServer): Generator<VideoRequest, VideoO
     return pending(ref, undefined, isEnded(interaction) ? 0 : undefined)
   }
 
-  async function poll(ref: Json, call: Call): Promise<Progress<VideoOutput>> {
+  function poll(ref: Json, call: Call): Promise<Progress<VideoOutput>> {
     const known = Ref.parse(ref)
-    try {
-      return await look(await ask(tasks, call, { method: 'GET', path: path(known.id) }, Interaction), known, call)
-    } catch (error) {
-      if (error instanceof ProviderError && error.kind === 'not_found') return failed(gone(provider, 'work'))
-      throw error
-    }
+    return lookUnlessGone(provider, async () =>
+      look(await ask(tasks, call, { method: 'GET', path: path(known.id) }, Interaction), known, call),
+    )
   }
 
   async function look(interaction: Interaction, ref: Ref, call: Call): Promise<Progress<VideoOutput>> {
@@ -79,7 +76,8 @@ export function geminiFilm(server: GeminiServer): Generator<VideoRequest, VideoO
     const content = interaction.status === 'completed' ? filmOf(interaction) : undefined
     if (!content) return failed(failureOf(interaction, provider))
     const video = content.data ? readInline(content, content.data) : await fetchFilm(server, content.uri ?? '', call)
-    return video ? done({ video }, usageFor(interaction, ref)) : failed(gone(provider, 'film'))
+    if (video) return done({ video }, usageFor(interaction, ref))
+    return failed(new ProviderError('unavailable', `${provider} no longer has the film.`))
   }
 
   return {
@@ -92,9 +90,6 @@ export function geminiFilm(server: GeminiServer): Generator<VideoRequest, VideoO
     estimate: (request, _upstream, options) => estimate(request, Options.parse(options)),
   }
 }
-
-const gone = (provider: string, what: string) =>
-  new ProviderError('unavailable', `${provider} no longer has the ${what}.`)
 
 /** Its price may depend on the resolution, and on how long it was asked to be: Google makes it exactly so long. */
 function usageFor(interaction: Interaction, { seconds, resolution }: Ref): Usage {

@@ -1,7 +1,15 @@
 // One JSON call to a maker of pictures and films that works by task: its answer read, its refusal a ProviderError. It
 // never waits for a task and never retries.
 import type { z } from 'zod'
-import { type Call, type ErrorKind, type JsonObject, ProviderError, type ProviderFetch } from '../../contract.ts'
+import {
+  type Call,
+  type ErrorKind,
+  failed,
+  type JsonObject,
+  type Progress,
+  ProviderError,
+  type ProviderFetch,
+} from '../../contract.ts'
 import { parseJson, readAnswer } from '../faults.ts'
 import { record } from '../lenient.ts'
 import { httpError } from '../status.ts'
@@ -57,6 +65,19 @@ export async function ask<Schema extends z.ZodType>(
   if (refusal) throw refused(refusal, server.provider, ok ? undefined : answer)
   if (!ok) throw httpError(answer.status, answer.headers, text, server.provider)
   return readAnswer(schema, json, server.provider)
+}
+
+/** A look at work. Where the provider no longer knows it the work has failed: no later look can find it. */
+export async function lookUnlessGone<Output>(
+  provider: string,
+  look: () => Promise<Progress<Output>>,
+): Promise<Progress<Output>> {
+  try {
+    return await look()
+  } catch (error) {
+    if (!(error instanceof ProviderError) || error.kind !== 'not_found') throw error
+    return failed(new ProviderError('unavailable', `${provider} no longer has the work.`))
+  }
 }
 
 /** The status and code by which each kind is known over HTTP, so that a vendor's own codes read like everybody's. */

@@ -3,21 +3,14 @@
 import type { TranscriptionCreateParams } from 'openai/resources/audio/transcriptions'
 import type { TranslationCreateParams } from 'openai/resources/audio/translations'
 import { z } from 'zod'
-import {
-  type Call,
-  done,
-  type Generator,
-  type JsonObject,
-  type Meters,
-  type TranscriptionOutput,
-  type TranscriptionRequest,
-  type Usage,
-} from '../../contract.ts'
-import { unreadable } from '../faults.ts'
-import { count, record } from '../lenient.ts'
+import { type Call, done, type Generator, type TranscriptionOutput, type TranscriptionRequest } from '../../contract.ts'
+import { addressOf } from '../address.ts'
+import { parseJson, readAnswer, unreadable } from '../faults.ts'
+import { record } from '../lenient.ts'
 import { sseEvents } from '../sse.ts'
 import { streamError } from '../status.ts'
 import { callOptions, fieldsOf, type MediaServer, mediaClient, upload, viaSdk } from './client.ts'
+import { counted, readUsage, transcriptionMeters } from './transcription_usage.ts'
 
 /** Others ignore the wish, or have events of their own. */
 const STREAMING = /^gpt-.*transcribe/
@@ -51,11 +44,6 @@ const StreamEvent = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('transcript.text.done'), text: z.string(), usage: z.unknown() }),
 ])
 
-/** Sound is 10 tokens a second at OpenAI, 12.5 at Mistral; speech is at most some 10 tokens of text a second. */
-const AUDIO_TOKENS_PER_SECOND = 25
-const TEXT_TOKENS_PER_SECOND = 20
-const TOKENS_LEAST = 200
-
 export function openaiTranscription(server: MediaServer): Generator<TranscriptionRequest, TranscriptionOutput> {
   const sdk = mediaClient(server)
   const { provider } = server
@@ -64,7 +52,7 @@ export function openaiTranscription(server: MediaServer): Generator<Transcriptio
     const { audio, task, format, language, prompt, temperature, known_speakers, extra = {} } = request
     const { stream: _stream, ...more } = extra
     const file = await upload(audio, 'audio', 'file')
-    const samples = known_speakers?.flatMap(({ sample }) => (sample ? [dataUrl(sample)] : []))
+    const samples = known_speakers?.flatMap(({ sample }) => (sample ? [addressOf(sample)] : []))
     const fields = {
       model: call.upstream,
       response_format: format,
@@ -82,70 +70,10 @@ export function openaiTranscription(server: MediaServer): Generator<Transcriptio
         : sdk.audio.transcriptions.create(params as TranscriptionCreateParams, callOptions(call)).asResponse())
       const media_type = response.headers.get('content-type') ?? 'text/plain'
       if (fields.stream && response.body && media_type.startsWith('text/event-stream')) {
-        return readEvents(request, response.body, call)
+        return readEvents(request, response.body, call, provider)
       }
-      return read(request, await response.text(), media_type)
+      return read(request, { media_type, body: await response.text() }, provider)
     })
-  }
-
-  /** Handed over as they come; the last one has the whole text and the usage. */
-  async function readEvents(request: TranscriptionRequest, body: AsyncIterable<Uint8Array>, call: Call) {
-    const segments: NonNullable<TranscriptionOutput['segments']> = []
-    for await (const { data } of sseEvents(body)) {
-      if (data === '[DONE]') continue
-      const told = record(JSON.parse(data))
-      if (told.error) throw streamError(told, provider)
-      const read = StreamEvent.safeParse(told)
-      if (!read.success) continue
-      const event = read.data
-      if (event.type === 'transcript.text.done') {
-        const { type: _type, ...answer } = told
-        const { usage, text } = event
-        // Voices are told apart in the segments alone, from which the answer is written.
-        const own = request.speakers ? {} : { answer: { media_type: 'application/json', body: JSON.stringify(answer) } }
-        return done({ text, ...(segments.length > 0 && { segments }), ...own }, readUsage(usage, request))
-      }
-      if (event.type === 'transcript.text.segment') {
-        const { id, start, end, text, speaker } = event
-        segments.push({ start, end, text, speaker })
-        call.heard?.({ type: 'segment', id, start, end, text, speaker })
-        continue
-      }
-      const { delta, segment_id, logprobs } = event
-      call.heard?.({
-        type: 'text',
-        text: delta,
-        ...(segment_id != null && { segment_id }),
-        ...(logprobs != null && { logprobs }),
-      })
-    }
-    throw unreadable(provider)
-  }
-
-  function read(request: TranscriptionRequest, body: string, media_type: string) {
-    const answer = { media_type, body }
-    if (TEXT_FORMATS.has(request.format)) {
-      if (media_type.startsWith('text/html')) throw unreadable(provider)
-      // Text with its times, or a plain transcript, is its own answer.
-      return done({ text: plainText(request.format, body), answer }, counted(request))
-    }
-    const { text, language, duration, segments, usage } = parse(body)
-    const output: TranscriptionOutput = {
-      text,
-      ...(language ? { language } : {}),
-      ...(duration ? { seconds: duration } : {}),
-      ...(segments ? { segments: segments.map(segmentOf) } : {}),
-      answer,
-    }
-    return done(output, readUsage(usage, request))
-  }
-
-  function parse(body: string) {
-    try {
-      return Answer.parse(JSON.parse(body))
-    } catch (error) {
-      throw unreadable(provider, error)
-    }
   }
 
   return {
@@ -156,6 +84,63 @@ export function openaiTranscription(server: MediaServer): Generator<Transcriptio
   }
 }
 
+/** Handed over as they come; the last one has the whole text and the usage. */
+async function readEvents(
+  request: TranscriptionRequest,
+  body: AsyncIterable<Uint8Array>,
+  call: Call,
+  provider: string,
+) {
+  const segments: NonNullable<TranscriptionOutput['segments']> = []
+  for await (const { data } of sseEvents(body)) {
+    if (data === '[DONE]') continue
+    const told = record(JSON.parse(data))
+    if (told.error) throw streamError(told, provider)
+    const read = StreamEvent.safeParse(told)
+    if (!read.success) continue
+    const event = read.data
+    if (event.type === 'transcript.text.done') {
+      const { type: _type, ...answer } = told
+      const { usage, text } = event
+      // Voices are told apart in the segments alone, from which the answer is written.
+      const own = request.speakers ? {} : { answer: { media_type: 'application/json', body: JSON.stringify(answer) } }
+      return done({ text, ...(segments.length > 0 && { segments }), ...own }, readUsage(usage, request))
+    }
+    if (event.type === 'transcript.text.segment') {
+      const { id, start, end, text, speaker } = event
+      segments.push({ start, end, text, speaker })
+      call.heard?.({ type: 'segment', id, start, end, text, speaker })
+      continue
+    }
+    const { delta, segment_id, logprobs } = event
+    call.heard?.({
+      type: 'text',
+      text: delta,
+      ...(segment_id != null && { segment_id }),
+      ...(logprobs != null && { logprobs }),
+    })
+  }
+  throw unreadable(provider)
+}
+
+function read(request: TranscriptionRequest, answer: { media_type: string; body: string }, provider: string) {
+  const { media_type, body } = answer
+  if (TEXT_FORMATS.has(request.format)) {
+    if (media_type.startsWith('text/html')) throw unreadable(provider)
+    // Text with its times, or a plain transcript, is its own answer.
+    return done({ text: plainText(request.format, body), answer }, counted(request))
+  }
+  const { text, language, duration, segments, usage } = readAnswer(Answer, parseJson(body), provider)
+  const output: TranscriptionOutput = {
+    text,
+    ...(language ? { language } : {}),
+    ...(duration ? { seconds: duration } : {}),
+    ...(segments ? { segments: segments.map(segmentOf) } : {}),
+    answer,
+  }
+  return done(output, readUsage(usage, request))
+}
+
 const segmentOf = ({ start, end, text, speaker }: NonNullable<z.infer<typeof Answer>['segments']>[number]) => ({
   start,
   end,
@@ -163,45 +148,9 @@ const segmentOf = ({ start, end, text, speaker }: NonNullable<z.infer<typeof Ans
   ...(speaker != null && { speaker }),
 })
 
-const dataUrl = ({ data, media_type }: { data: Uint8Array; media_type: string }): string =>
-  `data:${media_type};base64,${Buffer.from(data).toString('base64')}`
-
 /** The words alone of SubRip and WebVTT: no numbers, no times, no header. */
 function plainText(format: string, body: string): string {
   if (format !== 'srt' && format !== 'vtt') return body.trimEnd()
   const lines = body.split(/\r?\n/).filter((line) => !/^(?:WEBVTT|\d+|.*-->.*)?$/.test(line.trim()))
   return lines.map((line) => line.trim()).join(' ')
-}
-
-/** Tokens, or seconds, or Mistral's mixture; without any the seconds that the router measured. */
-function readUsage(raw: unknown, request: TranscriptionRequest): Usage {
-  const usage = record(raw)
-  const told = usage.seconds ?? usage.prompt_audio_seconds
-  const seconds = typeof told === 'number' && told >= 0 && Number.isFinite(told) ? told : undefined
-  const input = count(usage.input_tokens) ?? count(usage.prompt_tokens)
-  const output = count(usage.output_tokens) ?? count(usage.completion_tokens)
-  if (seconds === undefined && (input === undefined || output === undefined)) return counted(request)
-  const audio = Math.min(input ?? 0, count(record(usage.input_token_details).audio_tokens) ?? 0)
-  const meters: Meters = {
-    audio_seconds: seconds ?? request.seconds,
-    ...(input === undefined ? {} : { input_tokens: input - audio }),
-    ...(audio ? { input_audio_tokens: audio } : {}),
-    ...(output === undefined ? {} : { output_tokens: output }),
-  }
-  return { meters, source: 'reported', raw: raw as JsonObject }
-}
-
-const counted = ({ seconds }: TranscriptionRequest): Usage => ({
-  meters: { audio_seconds: seconds },
-  source: 'counted',
-})
-
-/** Vendors bill whole seconds, rounded up. */
-function transcriptionMeters({ seconds, prompt = '' }: TranscriptionRequest): Meters {
-  return {
-    audio_seconds: Math.ceil(seconds),
-    input_tokens: Buffer.byteLength(prompt) + TOKENS_LEAST,
-    input_audio_tokens: Math.ceil(seconds * AUDIO_TOKENS_PER_SECOND) + TOKENS_LEAST,
-    output_tokens: Math.ceil(seconds * TEXT_TOKENS_PER_SECOND) + TOKENS_LEAST,
-  }
 }

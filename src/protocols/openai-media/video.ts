@@ -3,7 +3,6 @@
 import type { VideoCreateParams, VideoExtendParams } from 'openai/resources/videos'
 import { z } from 'zod'
 import {
-  type Asset,
   type Call,
   done,
   failed,
@@ -16,9 +15,10 @@ import {
   type VideoOutput,
   type VideoRequest,
 } from '../../contract.ts'
-import { unreadable } from '../faults.ts'
+import { readAnswer } from '../faults.ts'
 import { httpError } from '../status.ts'
 import { callOptions, fieldsOf, type MediaServer, mediaClient, upload, viaSdk } from './client.ts'
+import { filesOf } from './video_files.ts'
 
 const Video = z.looseObject({
   id: z.string(),
@@ -34,8 +34,6 @@ const Ref = z.object({ id: z.string(), seconds: z.number() })
 
 const POLL_AFTER_MS = 5000
 const DEFAULT_SIZE = '720x1280'
-/** A film does not wait long for its stills. */
-const STILL_TIMEOUT_MS = 20_000
 
 export function openaiVideo(server: MediaServer): Generator<VideoRequest, VideoOutput> {
   const sdk = mediaClient(server)
@@ -76,63 +74,24 @@ export function openaiVideo(server: MediaServer): Generator<VideoRequest, VideoO
     ask: () => Promise<{ data: unknown; response: Response }>,
   ): Promise<Progress<VideoOutput>> {
     const { data, response } = await viaSdk(provider, call, ask)
-    const parsed = Video.safeParse(data)
-    if (!parsed.success) throw unreadable(provider, parsed.error)
-    const video = parsed.data
+    const video = readAnswer(Video, data, provider)
     if (video.status === 'completed') return finish(video, seconds, call)
     if (video.status === 'failed') return failed(failure(video, provider))
     const wait_ms = Number(response.headers.get('openai-poll-after-ms'))
     return pending({ id: video.id, seconds }, video.progress ?? undefined, wait_ms > 0 ? wait_ms : POLL_AFTER_MS)
   }
 
-  /** The content needs our key, so that the bytes are fetched here and not by address. */
   async function finish(video: Video, seconds: number, call: Call): Promise<Progress<VideoOutput>> {
-    const { data, media_type } = await viaSdk(provider, call, async () => {
-      const response = await sdk.videos.downloadContent(video.id, {}, callOptions(call))
-      const type = response.headers.get('content-type')?.split(';')[0] ?? ''
-      return {
-        data: new Uint8Array(await response.arrayBuffer()),
-        media_type: type.startsWith('video/') ? type : 'video/mp4',
-      }
-    })
-    if (data.byteLength === 0) throw unreadable(provider)
+    const files = await filesOf({ provider, sdk }, video.id, call)
     const length = Number(video.seconds)
-    const [thumbnail, spritesheet] = await Promise.all([
-      still(video, 'thumbnail', call),
-      still(video, 'spritesheet', call),
-    ])
     return done(
-      {
-        video: { type: 'bytes', data, media_type },
-        ...(thumbnail && { thumbnail }),
-        ...(spritesheet && { spritesheet }),
-        answer: video as JsonObject,
-      },
+      { ...files, answer: video as JsonObject },
       {
         meters: { video_seconds: length > 0 ? length : seconds, videos: 1 },
         ...(video.size ? { attributes: { size: video.size } } : {}),
         source: length > 0 ? 'reported' : 'counted',
       },
     )
-  }
-
-  /** Not every server has them: one that answers with an error, or with the film again, has none. */
-  async function still({ id }: Video, variant: 'thumbnail' | 'spritesheet', call: Call): Promise<Asset | undefined> {
-    try {
-      const response = await viaSdk(provider, call, () =>
-        sdk.videos.downloadContent(id, { variant }, { ...callOptions(call), timeout: STILL_TIMEOUT_MS }),
-      )
-      const media_type = response.headers.get('content-type')?.split(';')[0] ?? ''
-      if (media_type.startsWith('image/')) {
-        return { type: 'bytes', data: new Uint8Array(await response.arrayBuffer()), media_type }
-      }
-      await response.body?.cancel()
-    } catch (error) {
-      call.signal.throwIfAborted()
-      const reason = error instanceof Error ? error.message : String(error)
-      call.log.debug({ job: call.job, variant, reason }, 'The server has no such still of the film.')
-    }
-    return undefined
   }
 
   return {
