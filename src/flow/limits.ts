@@ -48,7 +48,7 @@ export function keptTokens(usage: Json): bigint | undefined {
 }
 
 /** Why a hold was refused, in words: 402 for money, 429 for what time brings back. */
-export function refusalOf(needed: NanoUsd, { reason, available, full }: Refusal): Failure {
+function refusalOf(needed: NanoUsd, { reason, available, full }: Refusal): Failure {
   if (full) return isMoney(full.kind) ? budgetRefusal(full, available) : rateRefusal(full, available)
   const facts = { needed_usd: formatUsd(needed), available_usd: formatUsd(available) }
   const needs = `This call needs ${facts.needed_usd} USD set aside`
@@ -114,9 +114,17 @@ function rateRefusal({ owner, kind, limit, needed, resets_at }: FullLimit, avail
 }
 
 /** Why a call is refused before anything is written: its key was just found out of requests. */
-export function knownRefusal({ ledger }: Services, { key_id }: Caller, hold: NanoUsd): Failure | undefined {
-  const refusal = ledger.refusal(key_id)
-  return refusal && refusalOf(hold, refusal)
+export function knownRefusal({ ledger }: Services, caller: Caller, hold: NanoUsd): Failure | undefined {
+  const refusal = ledger.refusal(caller.key_id)
+  return refusal && refuse(caller, hold, refusal)
+}
+
+/** The words for a refusal; the caller is told how far the limit is that stands in its way. */
+export function refuse(caller: Caller, needed: NanoUsd, refusal: Refusal): Failure {
+  const { full, available } = refusal
+  if (full && isRate(full.kind) && full.resets_at)
+    caller.tellRates?.([{ kind: full.kind, limit: full.limit, remaining: available, resets_at: full.resets_at }])
+  return refusalOf(needed, refusal)
 }
 
 /** Tells the caller how far the limits a minute are that a hold counts in; one look at the account, for those that have them. */
@@ -130,7 +138,7 @@ export async function tellRates(services: Services, caller: Caller, nonce: strin
   }
 }
 
-const isRate = (kind: LimitKind) => kind === 'requests' || kind === 'tokens'
+const isRate = (kind: LimitKind): kind is RateStanding['kind'] => kind === 'requests' || kind === 'tokens'
 
 function rateStanding(
   limits: Record<'account' | 'key', Limits | undefined>,

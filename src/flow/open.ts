@@ -6,7 +6,7 @@ import { repeatUntilKnown } from '../ledger/writes.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import type { Admitted } from './admit.ts'
 import { newId } from './ids.ts'
-import { knownRefusal, refusalOf, tellRates, tokensOf } from './limits.ts'
+import { knownRefusal, refuse, tellRates, tokensOf } from './limits.ts'
 import type { Caller, Services } from './services.ts'
 import { release } from './settle.ts'
 import { checkWebhookUrl } from './webhook_urls.ts'
@@ -68,7 +68,7 @@ export async function openJob(services: Services, caller: Caller, admitted: Admi
     await tellRates(services, caller, outcome.nonce)
     return work
   }
-  const refusal = refusalOf(job.hold, outcome)
+  const refusal = refuse(caller, job.hold, outcome)
   if (refusal.status === 429) await withdraw(services, caller, work)
   else await release(services, work, refusal, 'failed')
   throw refusal

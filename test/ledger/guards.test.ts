@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { grant } from '../../src/ledger/grants.ts'
 import { Ledger } from '../../src/ledger/ledger.ts'
+import { setLimits } from '../../src/ledger/set_limits.ts'
 import { verify } from '../../src/ledger/verify.ts'
 import type { Store } from '../../src/store/connect.ts'
 import { type TestStore, testStore } from '../support/store.ts'
@@ -105,6 +106,47 @@ const stories: Story[] = [
       const here = await scene(mutation, 10n * CENT, 3n * CENT)
       await Promise.all(Array.from({ length: 5 }, () => held(here)))
       expect(await accountOf(here.books)).toMatchObject({ held: 3n * CENT })
+    },
+  },
+  {
+    guard: 'a hold needs room in every limit',
+    mutation: without('accounts', /limits\..*\.room$/),
+    async act(mutation) {
+      const here = await scene(mutation)
+      const { account_id, key_id } = here.books
+      await setLimits(shared.store, { account_id, key_id }, { jobs: 3n })
+      await Promise.all(Array.from({ length: 5 }, () => held(here)))
+      expect(await accountOf(here.books)).toMatchObject({ held: 3n * CENT })
+    },
+  },
+  {
+    guard: 'a hold counts in the limits that there are',
+    mutation: without('accounts', /^(limits|keys\..*\.limits)$/),
+    async act(mutation) {
+      const here = await scene(mutation)
+      await held(here)
+      await setLimits(shared.store, { account_id: here.books.account_id }, { day: CENT })
+      await Promise.all(Array.from({ length: 5 }, () => held(here)))
+      expect(await accountOf(here.books)).toMatchObject({ held: 2n * CENT })
+    },
+  },
+  {
+    guard: 'a settlement matches the window that its hold counts in',
+    mutation: without('accounts', /limits\..*\.window$/),
+    async act(mutation) {
+      const here = await scene(mutation)
+      const { account_id, key_id } = here.books
+      await setLimits(shared.store, { account_id, key_id }, { day: 5n * CENT })
+      const job = await held(here)
+      // Another router begins the next day before the job of this one ends.
+      const next = { window: '9999-12-31', limit: 5n * CENT, room: 5n * CENT, held: 0n, settled: 0n }
+      const field = `keys.${key_id}.limits.day`
+      await shared.store.accounts.updateOne({ _id: account_id }, { $set: { [field]: next } })
+      expect(await here.ledger.decide(decision(job, CENT))).toBe(true)
+      await here.ledger.finish(decided(job, CENT))
+      const account = await accountOf(here.books)
+      expect(account.settled).toBe(CENT)
+      expect(account.keys[key_id]?.limits?.day).toEqual(next)
     },
   },
   {

@@ -88,7 +88,11 @@ describe('500 calls at once over two routers', { timeout: 90_000 }, () => {
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(37)
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(463)
     expect(await jobsOf(user.account_id)).toBe(37)
-    for (const { status, headers } of answers) expect(headers.has('x-job-id')).toBe(status === 200)
+    for (const { status, headers } of answers) {
+      expect(headers.has('x-job-id')).toBe(status === 200)
+      expect(headers.get('x-ratelimit-limit-requests')).toBe('37')
+      if (status === 429) expect(headers.get('x-ratelimit-remaining-requests')).toBe('0')
+    }
     await expectAllGivenBack()
   })
 
