@@ -10,6 +10,8 @@ import { openTheatre, type Theatre } from '../theatre/site.ts'
 
 let theatre: Theatre
 let client: OpenAI
+/** Six films at once are drawn one after another, which on a busy machine takes its time. */
+const FILM_MS = 40_000
 /** The sandbox takes three seconds for a film: all that tests begin with are begun together. */
 let films: { source: string; watched: string; ending: string; framed: string[] }
 beforeAll(async () => {
@@ -17,7 +19,7 @@ beforeAll(async () => {
   client = clientOf(theatre.router)
   const [source, watched, ending, ...framed] = await Promise.all([made(), watch(), made(), ...(await framedFilms())])
   films = { source, watched, ending, framed }
-}, 40_000)
+}, FILM_MS + 10_000)
 beforeEach(() => {
   theatre.stub.seen.length = 0
 })
@@ -29,7 +31,7 @@ const ended = (id: string) =>
   eventually(async () => {
     const video = await client.videos.retrieve(id)
     return video.status === 'completed' || video.status === 'failed' ? video : undefined
-  })
+  }, FILM_MS)
 
 async function made(body: OpenAI.VideoCreateParams = asked): Promise<string> {
   const { id } = await client.videos.create(body)
