@@ -116,6 +116,13 @@ export async function startRouter(
     let stopping = false
     const answer = makeApp(services, () => !stopping).callback()
     server.removeAllListeners('request').on('request', answer)
+    // While it stops a connection carries no second call, or calls would keep coming until the time is over.
+    server.prependListener('request', (request, response) => {
+      if (stopping) response.shouldKeepAlive = false
+      response.once('finish', () => {
+        if (stopping) request.socket.end()
+      })
+    })
     app.resolve(answer)
     const close = async (drain_ms = DRAIN_MS) => {
       if (stopping) return
