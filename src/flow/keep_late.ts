@@ -1,5 +1,6 @@
 // For callers who leave while a charged answer is on its way to them: what they paid for is kept then, and found with
 // the job. Those who stay cost no storage.
+import { repeatUntilKnown } from '../ledger/writes.ts'
 import type { JobOutput, JobRecord } from '../store/jobs.ts'
 import { outputsExpireAt } from './expiry.ts'
 import type { Services } from './services.ts'
@@ -24,5 +25,7 @@ export function keepIfLost(
 export async function keepNow(services: Services, job: JobRecord, keep: () => Promise<JobOutput[]>): Promise<void> {
   const outputs = await keep()
   const expires_at = outputsExpireAt(services, job)
-  await services.store.jobs.updateOne({ _id: job._id, outputs: { $size: 0 } }, { $set: { outputs, expires_at } })
+  await repeatUntilKnown(() =>
+    services.store.jobs.updateOne({ _id: job._id, outputs: { $size: 0 } }, { $set: { outputs, expires_at } }),
+  )
 }

@@ -1,6 +1,7 @@
 // What follows a decision (S6 to S8): the account is changed, the entry is journaled, the job is closed. Each step is
 // idempotent, so anyone may repeat it from the job alone; batched, and late by at most a quarter of a second.
 import { Batch } from '../store/batch.ts'
+import { certainly } from '../store/client_options.ts'
 import type { Store } from '../store/connect.ts'
 import type { EntryRecord } from '../store/entries.ts'
 import type { JobDecision } from '../store/jobs.ts'
@@ -84,7 +85,9 @@ async function stillHeld(store: Store, decided: Decided[]): Promise<Standing[]> 
     projection[`holds.${job_id}`] = 1
     projection[`keys.${key_id}.limits`] = 1
   }
-  const found = await repeatUntilKnown(() => store.accounts.find({ _id: { $in: ids } }, { projection }).toArray())
+  // A hold that is not found counts as taken out, so it must not be one that this reader has not heard of yet.
+  const options = { projection, ...certainly(store) }
+  const found = await repeatUntilKnown(() => store.accounts.find({ _id: { $in: ids } }, options).toArray())
   const accounts = new Map(found.map((account) => [account._id, account]))
   return decided.flatMap((each) => {
     const account = accounts.get(each.account_id)

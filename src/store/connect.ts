@@ -4,6 +4,7 @@ import mongoose, { type Connection, type mongo, type Schema } from 'mongoose'
 import { type AccountPriceRecord, accountPriceSchema } from './account_prices.ts'
 import { type AccountRecord, accountSchema } from './accounts.ts'
 import { type AuditRecord, auditSchema } from './audit.ts'
+import { clientOptions, isReplicated } from './client_options.ts'
 import { type CodeRecord, type CodeTriesRecord, codeSchema, codeTriesSchema } from './codes.ts'
 import { type EntryRecord, entrySchema } from './entries.ts'
 import { type IdempotencyRecord, idempotencySchema } from './idempotency.ts'
@@ -46,6 +47,8 @@ export interface Store {
   usage_sums: mongo.Collection<UsageSumsRecord>
   usage_days: mongo.Collection<UsageDayRecord>
   connection: Connection
+  /** Whether there can be elections. */
+  replicated: boolean
   /** For commands that the collections' methods would wrap at a cost. */
   database: mongo.Db
   close(): Promise<void>
@@ -53,18 +56,7 @@ export interface Store {
 
 /** Connects, or throws with the driver's reason within `timeout_ms`. Indexes are made here, before anything is served. */
 export async function connectStore(uri: string, timeout_ms = 5000): Promise<Store> {
-  const connection = await mongoose
-    .createConnection(uri, {
-      // Int64 fields read as bigint whatever their size: money is never a double.
-      useBigInt64: true,
-      serverSelectionTimeoutMS: timeout_ms,
-      writeConcern: { w: 'majority', journal: true },
-      readConcern: { level: 'majority' },
-      readPreference: 'primary',
-      maxPoolSize: 16,
-      monitorCommands: false,
-    })
-    .asPromise()
+  const connection = await mongoose.createConnection(uri, clientOptions(uri, timeout_ms)).asPromise()
   const schemas: Record<string, Schema> = {
     account: accountSchema,
     user: userSchema,
@@ -111,6 +103,7 @@ export async function connectStore(uri: string, timeout_ms = 5000): Promise<Stor
     usage_sums: database.collection<UsageSumsRecord>('usage_sums'),
     usage_days: database.collection<UsageDayRecord>('usage_days'),
     connection,
+    replicated: await isReplicated(database),
     database,
     close: () => connection.close(),
   }
