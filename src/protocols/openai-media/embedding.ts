@@ -9,7 +9,7 @@ import {
   type Generator,
   type JsonObject,
 } from '../../contract.ts'
-import { unreadable } from '../faults.ts'
+import { readAnswer, unreadable } from '../faults.ts'
 import { readUsage } from '../openai-chat/usage.ts'
 import { callOptions, fieldsOf, type MediaServer, mediaClient, viaSdk } from './client.ts'
 
@@ -29,11 +29,11 @@ export function openaiEmbedding(server: MediaServer): Generator<EmbeddingRequest
       const answer: unknown = await viaSdk(server.provider, call, () =>
         sdk.embeddings.create(fields as unknown as EmbeddingCreateParams, callOptions(call)),
       )
-      const parsed = Answer.safeParse(answer)
-      if (!parsed.success || parsed.data.data.length !== input.length) throw unreadable(server.provider, parsed.error)
-      const ordered = [...parsed.data.data].sort((a, b) => (a.index ?? 0) - (b.index ?? 0))
+      const { data, usage: told } = readAnswer(Answer, answer, server.provider)
+      if (data.length !== input.length) throw unreadable(server.provider)
+      const ordered = [...data].sort((a, b) => (a.index ?? 0) - (b.index ?? 0))
       const output = { embeddings: ordered.map(({ embedding }) => embedding), answer: answer as JsonObject }
-      const usage = readUsage(parsed.data.usage)
+      const usage = readUsage(told)
       return done(output, usage ?? { meters: { input_tokens: Math.ceil(inputBytes(input) / 4) }, source: 'counted' })
     },
     // Each input gets a marker or two of its own.

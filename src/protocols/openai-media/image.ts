@@ -12,7 +12,7 @@ import {
   ProviderError,
   type Usage,
 } from '../../contract.ts'
-import { unreadable } from '../faults.ts'
+import { readAnswer, unreadable } from '../faults.ts'
 import { count, record } from '../lenient.ts'
 import { sendOrThrow } from '../send.ts'
 import { callOptions, fieldsOf, type MediaServer, mediaClient, upload, viaSdk } from './client.ts'
@@ -54,15 +54,14 @@ export function openaiImage(server: MediaServer): ImageGenerator {
   }
 
   function read(answer: unknown, request: ImageRequest) {
-    const parsed = Answer.safeParse(answer)
-    if (!parsed.success) throw unreadable(server.provider, parsed.error)
-    const media_type = `image/${parsed.data.output_format ?? request.output_format ?? 'png'}`
-    const images = parsed.data.data.map((item) => ({
+    const { data, output_format, usage } = readAnswer(Answer, answer, server.provider)
+    const media_type = `image/${output_format ?? request.output_format ?? 'png'}`
+    const images = data.map((item) => ({
       image: assetOf(item, media_type, server.provider),
       ...(item.revised_prompt ? { revised_prompt: item.revised_prompt } : {}),
     }))
     const output: ImageOutput = { images, answer: answer as JsonObject }
-    return done(output, readImageUsage(parsed.data.usage, images.length))
+    return done(output, readImageUsage(usage, images.length))
   }
 
   async function forward(request: ImageRequest, call: Call) {

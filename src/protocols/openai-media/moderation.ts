@@ -9,7 +9,7 @@ import {
   type ModerationOutput,
   type ModerationRequest,
 } from '../../contract.ts'
-import { unreadable } from '../faults.ts'
+import { readAnswer } from '../faults.ts'
 import { callOptions, fieldsOf, type MediaServer, mediaClient, viaSdk } from './client.ts'
 
 const Answer = z.looseObject({ results: z.array(z.looseObject({})) })
@@ -24,7 +24,7 @@ export function openaiModeration(server: MediaServer): Generator<ModerationReque
       const answer: unknown = await viaSdk(server.provider, call, () =>
         sdk.moderations.create(fields as unknown as ModerationCreateParams, callOptions(call)),
       )
-      if (!Answer.safeParse(answer).success) throw unreadable(server.provider)
+      readAnswer(Answer, answer, server.provider)
       const input_tokens = Math.ceil(meters(request).input_tokens / 4)
       return done({ answer: answer as JsonObject }, { meters: { input_tokens }, source: 'counted' })
     },
