@@ -12,7 +12,7 @@ export function setField(fields: JsonObject, name: string, value: string): void 
   const [, first, brackets = ''] = NAME.exec(name) ?? []
   if (first === undefined) throw unreadable(name)
   const path = [first, ...[...brackets.matchAll(/\[([^\]]*)\]/g)].map(([, key = '']) => key)]
-  if (path.length > DEPTH_MAX || path.some((key) => FORBIDDEN.has(key))) throw unreadable(name)
+  if (path.length > DEPTH_MAX || path.some((key) => FORBIDDEN.has(key) || key.includes('\0'))) throw unreadable(name)
   // An empty key or a number at the end asks for a list; within the path a list would have to guess what belongs together.
   const list = path.length > 1 && /^\d*$/.test(path.at(-1) ?? '')
   const keys = list ? path.slice(0, -1) : path

@@ -16,10 +16,13 @@ const OPEN_ARRAY = 0x5b
 const CLOSE_ARRAY = 0x5d
 const COLON = 0x3a
 const COMMA = 0x2c
+const NUL = '\\u0000'
+/** Not where the backslash is itself a character of the name. */
+const NUL_ESCAPED = /(?<!\\)(?:\\\\)*\\u0000/
 
 /**
- * Throws RequestError 400 for more than 64 levels, too many members, and names that could reach an object's prototype
- * (`__proto__`, `prototype` within `constructor`). The same words inside strings are text and pass.
+ * Throws RequestError 400 for more than 64 levels, too many members, names that could reach an object's prototype
+ * (`__proto__`, `prototype` within `constructor`), and U+0000 in a name. The same inside strings is text and passes.
  */
 export function scanJson(raw: Buffer): void {
   const names = nameCheck(raw)
@@ -67,10 +70,14 @@ function endOfString(raw: Buffer, start: number): number {
 /** Called with each name in order of writing. */
 function nameCheck(raw: Buffer): (start: number, end: number, depth: number) => void {
   let count = 0
+  // A string may hold it; as a name it cannot be kept in a store of documents.
+  const may_have_nul = raw.includes(NUL)
   /** The depth of the members of the `constructor` at hand. */
   let suspect_depth = Number.POSITIVE_INFINITY
   return (start, end, depth) => {
     if (++count > NAMES_MAX) throw refused(`The body has more than ${NAMES_MAX} names.`)
+    if (may_have_nul && NUL_ESCAPED.test(raw.latin1Slice(start, end)))
+      throw refused('The body has a member whose name holds the character U+0000, which is not taken.')
     if (depth < suspect_depth) suspect_depth = Number.POSITIVE_INFINITY
     const name = shortName(raw, start, end)
     if (name === '__proto__' || (name === 'prototype' && depth === suspect_depth))
