@@ -112,6 +112,20 @@ describe('a film of Omni', () => {
     }
   })
 
+  it('is held for by the tokens of its resolution', async () => {
+    const holds = ['360p', '720p', '1080p', '4k'].map(async (resolution) => {
+      const { hold_usd } = await caller.json<{ hold_usd: string }>('/v1/estimate', {
+        operation: 'video',
+        ...ask,
+        resolution,
+      })
+      return Number(hold_usd)
+    })
+    const [draft = 0, usual = 0, full = 0, most = 0] = await Promise.all(holds)
+    // A second more of 2,000, 6,000, 9,000 and 18,000 tokens at 17.50 a million, for four seconds.
+    expect([usual - draft, full - usual, most - full].map((each) => each.toFixed(2))).toEqual(['0.28', '0.21', '0.63'])
+  })
+
   it('without sound is refused by the field’s name, as is a ratio that it does not make', async () => {
     const silent = await caller.send('/v1/videos', { ...ask, audio: false })
     expect([silent.status, silent.json.error.param]).toEqual([400, 'audio'])
