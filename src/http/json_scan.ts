@@ -76,7 +76,7 @@ function nameCheck(raw: Buffer): (start: number, end: number, depth: number) => 
   let suspect_depth = Number.POSITIVE_INFINITY
   return (start, end, depth) => {
     if (++count > NAMES_MAX) throw refused(`The body has more than ${NAMES_MAX} names.`)
-    if (may_have_nul && NUL_ESCAPED.test(raw.latin1Slice(start, end)))
+    if (may_have_nul && NUL_ESCAPED.test(raw.toString('latin1', start, end)))
       throw refused('The body has a member whose name holds the character U+0000, which is not taken.')
     if (depth < suspect_depth) suspect_depth = Number.POSITIVE_INFINITY
     const name = shortName(raw, start, end)
