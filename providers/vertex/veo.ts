@@ -66,27 +66,7 @@ export function veo(server: VertexServer): Generator<VideoRequest, VideoOutput> 
     const known = Ref.parse(ref)
     const asked = { operationName: known.operation }
     return lookUnlessGone(provider, async () =>
-      read(await askModel(server, call, 'fetchPredictOperation', asked, Operation), known),
-    )
-  }
-
-  function read({ done: ended, error, response }: Operation, ref: Ref): Progress<VideoOutput> {
-    if (error) return failed(failureOf(error, provider))
-    if (!ended) return pending(ref, undefined, POLL_AFTER_MS)
-    const [made] = response?.videos ?? []
-    if (!made) return failed(filtered(response ?? {}, provider))
-    // We name no bucket, so that the film itself comes; one in a bucket is behind a credential that we do not hand out.
-    if (!made.bytesBase64Encoded) throw unreadable(provider)
-    const media_type = made.mimeType ?? 'video/mp4'
-    const video: Asset = { type: 'bytes', data: Buffer.from(made.bytesBase64Encoded, 'base64'), media_type }
-    const { seconds, resolution, audio } = ref
-    return done(
-      { video },
-      {
-        meters: { video_seconds: seconds, videos: 1 },
-        attributes: { resolution, audio: String(audio) },
-        source: 'counted',
-      },
+      read(await askModel(server, call, 'fetchPredictOperation', asked, Operation), known, provider),
     )
   }
 
@@ -113,6 +93,26 @@ export function veo(server: VertexServer): Generator<VideoRequest, VideoOutput> 
       }
     },
   }
+}
+
+function read({ done: ended, error, response }: Operation, ref: Ref, provider: string): Progress<VideoOutput> {
+  if (error) return failed(failureOf(error, provider))
+  if (!ended) return pending(ref, undefined, POLL_AFTER_MS)
+  const [made] = response?.videos ?? []
+  if (!made) return failed(filtered(response ?? {}, provider))
+  // We name no bucket, so that the film itself comes; one in a bucket is behind a credential that we do not hand out.
+  if (!made.bytesBase64Encoded) throw unreadable(provider)
+  const media_type = made.mimeType ?? 'video/mp4'
+  const video: Asset = { type: 'bytes', data: Buffer.from(made.bytesBase64Encoded, 'base64'), media_type }
+  const { seconds, resolution, audio } = ref
+  return done(
+    { video },
+    {
+      meters: { video_seconds: seconds, videos: 1 },
+      attributes: { resolution, audio: String(audio) },
+      source: 'counted',
+    },
+  )
 }
 
 /** What the price depends on; with sound where nobody says otherwise, as the vendor does it since Veo 3. */

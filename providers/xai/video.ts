@@ -70,25 +70,8 @@ export function xaiVideo(server: TaskServer): Generator<VideoRequest, VideoOutpu
   function poll(ref: Json, call: Call): Promise<Progress<VideoOutput>> {
     const known = Ref.parse(ref)
     const path = `/videos/${encodeURIComponent(known.id)}`
-    return lookUnlessGone(provider, async () => read(await ask(server, call, { method: 'GET', path }, Task), known))
-  }
-
-  function read({ status, progress, video, usage, error }: Task, ref: Ref): Progress<VideoOutput> {
-    if (video?.respect_moderation === false)
-      return failed(new ProviderError('content_policy', `The moderation of ${provider} held the film back.`))
-    if (status === 'failed') return failed(failureOf(error, provider))
-    if (status === 'expired') return failed(refused({ kind: 'unavailable' }, provider))
-    if (status !== 'done' && !video?.url) return pending(ref, progress ?? undefined, POLL_AFTER_MS)
-    if (!video?.url) throw unreadable(provider)
-    const { seconds, resolution, inputs } = ref
-    return done(
-      { video: { type: 'url', url: video.url, media_type: 'video/mp4' } },
-      {
-        meters: metersOf(Math.min(seconds, video.duration ?? seconds), inputs),
-        attributes: { resolution, audio: 'true' },
-        source: video.duration ? 'reported' : 'counted',
-        ...(usage ? { raw: usage as JsonObject } : {}),
-      },
+    return lookUnlessGone(provider, async () =>
+      read(await ask(server, call, { method: 'GET', path }, Task), known, provider),
     )
   }
 
@@ -106,6 +89,25 @@ export function xaiVideo(server: TaskServer): Generator<VideoRequest, VideoOutpu
       }
     },
   }
+}
+
+function read({ status, progress, video, usage, error }: Task, ref: Ref, provider: string): Progress<VideoOutput> {
+  if (video?.respect_moderation === false)
+    return failed(new ProviderError('content_policy', `The moderation of ${provider} held the film back.`))
+  if (status === 'failed') return failed(failureOf(error, provider))
+  if (status === 'expired') return failed(refused({ kind: 'unavailable' }, provider))
+  if (status !== 'done' && !video?.url) return pending(ref, progress ?? undefined, POLL_AFTER_MS)
+  if (!video?.url) throw unreadable(provider)
+  const { seconds, resolution, inputs } = ref
+  return done(
+    { video: { type: 'url', url: video.url, media_type: 'video/mp4' } },
+    {
+      meters: metersOf(Math.min(seconds, video.duration ?? seconds), inputs),
+      attributes: { resolution, audio: 'true' },
+      source: video.duration ? 'reported' : 'counted',
+      ...(usage ? { raw: usage as JsonObject } : {}),
+    },
+  )
 }
 
 const metersOf = (video_seconds: number, inputs: number): Meters => ({
