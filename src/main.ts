@@ -24,6 +24,9 @@ function configuration(): Config {
   }
 }
 
+/** IndexOptionsConflict and IndexKeySpecsConflict. */
+const INDEX_CONFLICTS = new Set([85, 86])
+
 /** What kept the router from starting, in words for its operator. */
 function reasonOf(error: unknown, config: Config): string {
   const { code, message } = error as NodeJS.ErrnoException
@@ -33,6 +36,8 @@ function reasonOf(error: unknown, config: Config): string {
     return `Port ${config.port} of ${config.host} is taken. Stop what listens there, or set PORT to another one.`
   if (code === 'EACCES' || code === 'EROFS' || code === 'ENOSPC')
     return `The data folder ${config.data_dir} cannot be written (${code}). Set DATA_DIR to a folder of your own.`
+  if (INDEX_CONFLICTS.has(Number(code)))
+    return `An index of the store is not as this version needs it. Drop it and start again: ${message}`
   if (/^Mongo/.test((error as Error).name))
     return `The database of MONGODB_URI does not answer: ${withoutCredentials(message)}`
   return `The router could not start: ${message}`
