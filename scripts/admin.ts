@@ -3,11 +3,12 @@
 import { Command } from 'commander'
 import { readConfig } from '../src/config.ts'
 import { type AdminApi, type Json, openAdminApi, wordsFor } from './admin/api.ts'
+import { creditCommands } from './admin/credit.ts'
 import { limitBody, limitLines, withLimits, withTerms } from './admin/limits.ts'
+import { priceCommands } from './admin/prices.ts'
 import { receipt } from './admin/receipt.ts'
+import { type Options, PAGE, type Shell } from './admin/shell.ts'
 import { type Column, table, time } from './admin/table.ts'
-
-type Options = Record<string, string | boolean | undefined>
 
 const USERS: Column[] = [
   { title: 'USER', field: 'id' },
@@ -77,7 +78,6 @@ function query(options: Options, fields: Record<string, string>): string {
   }
   return `?${parameters}`
 }
-const PAGE = { limit: 'limit', after: 'after' }
 
 const program = new Command('admin').description('Users, credit, keys, jobs and the books of a Switchyard router.')
 
@@ -226,22 +226,9 @@ command(keys, 'delete <id>', 'delete a key; what it spent stays in the books').a
     ),
 )
 
-command(program, 'grant <user> <usd>', 'give credit to a user')
-  .requiredOption('--reason <text>', 'why, for the ledger')
-  .option('--idempotency-key <key>', 'the same key credits once, however often it is sent')
-  .action((user: string, amount_usd: string, { reason, idempotencyKey }: Options, self: Command) =>
-    run(
-      self.optsWithGlobals(),
-      (api) =>
-        api.call(
-          'POST',
-          `/api/v1/users/${encodeURIComponent(user)}/credits`,
-          { amount_usd, reason },
-          idempotencyKey === undefined ? {} : { 'idempotency-key': String(idempotencyKey) },
-        ),
-      (grant) => `${String(grant.amount_usd)} USD are granted; available now: ${String(grant.available_usd)} USD.`,
-    ),
-  )
+const shell: Shell = { program, command, paged, run, list, query }
+creditCommands(shell)
+priceCommands(shell)
 
 const jobs = paged(command(program, 'jobs', 'list jobs, newest first'))
   .option('--user <id>', 'only of this user')

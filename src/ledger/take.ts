@@ -68,18 +68,20 @@ export async function reclaim(
 ): Promise<Reclaimed | undefined> {
   for (;;) {
     const allocated = await allocate(store, account_id)
-    const [entry, source, account] = await repeatUntilKnown(() =>
-      Promise.all([
-        store.entries.findOne({ _id: id }),
-        store.lots.findOne({ _id: lot, account_id }),
-        store.accounts.findOne({ _id: account_id }),
-      ]),
-    )
+    const source = await repeatUntilKnown(() => store.lots.findOne({ _id: lot, account_id }))
+    const account = await repeatUntilKnown(() => store.accounts.findOne({ _id: account_id }))
+    const entry = await repeatUntilKnown(() => store.entries.findOne({ _id: id }))
     if (entry) return { taken: true, entry }
     if (!allocated || !source || !account) return undefined
+    const applied = account.applied.find((change) => change.id === id)
     const refused = { taken: false as const, unspent: source.remaining, available: account.available }
-    const enough = source.remaining >= amount && account.available >= amount
-    if (!enough || account.applied.some((change) => change.id === id)) return refused
+    if (applied?.amount === 0n) return refused
+    if (applied || source.remaining < amount || account.available < amount) {
+      // A step in between may have been this very taking, by somebody else: only a book at rest says no.
+      const book = await repeatUntilKnown(() => store.lot_books.findOne({ _id: account_id }))
+      if (!applied && book?.step === allocated.book.step) return refused
+      continue
+    }
     await begin(store, allocated.book, source, { id, type: 'reclaim', lot, amount, whole: true, reason, by })
   }
 }

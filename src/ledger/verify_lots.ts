@@ -25,13 +25,15 @@ export interface LotDrift {
  */
 export async function suspectLots(store: Store): Promise<string[]> {
   const [lots, unattributed] = [await sumLots(store, {}), await sumUnattributed(store, {})]
+  const spendable = new Map<string, NanoUsd>()
+  for await (const { _id, available, held } of store.accounts.find({}, { projection: { available: 1, held: 1 } }))
+    spendable.set(_id, available + held)
   const suspects: string[] = []
-  for await (const book of store.lot_books.find({}, { projection: { attributed: 1, taking: 1 } })) {
-    const { available = 0n, held = 0n } =
-      (await store.accounts.findOne({ _id: book._id }, { projection: { available: 1, held: 1 } })) ?? {}
+  for await (const book of store.lot_books.find({}, { projection: { taking: 1 } })) {
     const { remaining, crooked } = lots.get(book._id) ?? NONE
     const pending = unattributed.get(book._id) ?? 0n
-    if (crooked !== 0n || remaining !== available + held + pending || book.taking) suspects.push(book._id)
+    if (crooked !== 0n || remaining !== (spendable.get(book._id) ?? 0n) + pending || book.taking)
+      suspects.push(book._id)
   }
   return suspects
 }
