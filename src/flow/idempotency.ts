@@ -7,19 +7,8 @@ import type { IdempotencyRecord } from '../store/idempotency.ts'
 import type { JobRecord } from '../store/jobs.ts'
 import { Failure } from './failure.ts'
 import { newId } from './ids.ts'
-import type { Caller, Services } from './services.ts'
-
-/** One try of the work under a key. Its job carries both names. */
-export interface Trial {
-  id: string
-  attempt: string
-}
-
-export interface Answer {
-  status: number
-  headers: Record<string, string>
-  body: Uint8Array
-}
+import { type Answer, KEPT_MS, keepAnswer, keptBody, type Owner, type Trial } from './kept_answers.ts'
+import type { Services } from './services.ts'
 
 export interface Outcome {
   /** Absent where it broke off, or was too large to be kept. */
@@ -35,12 +24,6 @@ export interface Replay {
   body: Uint8Array | Readable
 }
 
-/** Two days: longer than any client tries again. */
-const KEPT_MS = 48 * 3600_000
-const DAY_MS = 86_400_000
-/** Larger answers are in storage, beside the files of their job. */
-const INLINE_BYTES_MAX = 64 * 1024
-const STORED_BYTES_MAX = 256 * 2 ** 20
 /** A living router that says nothing of the end of its work for so long has lost it, as while the store was silent. */
 const DECIDED_MS = 30_000
 const NO_JOB_MS = 10 * 60_000
@@ -51,7 +34,6 @@ const RETRY_AFTER_MS = 1000
 /** Statuses that another try may change: time, load, credit, or a caller who left. */
 const MAY_CHANGE = new Set([402, 408, 409, 425, 429, 499])
 
-type Owner = Pick<Caller, 'account_id' | 'retention_days'>
 type JobEnd = Pick<JobRecord, '_id' | 'mode' | 'decision' | 'cost' | 'error'>
 
 export class Idempotency {
@@ -124,6 +106,7 @@ export class Idempotency {
       status: 0,
       headers: {},
       body: null,
+      sealed: false,
       body_key: null,
       created_at: now,
       expires_at: new Date(now.getTime() + KEPT_MS),
@@ -155,7 +138,7 @@ export class Idempotency {
     // Work that was accepted and has failed since, by no fault of the caller's, may be tried again.
     if (job?.mode === 'async' && job.decision && !isFinal(job)) return this.#forget(row)
     if (row.state === 'gone') throw gone(row.job_id)
-    const body = await this.#bodyOf(row)
+    const body = await keptBody(this.#services(), row)
     if (body) return { status: row.status, headers: row.headers, body }
     throw gone(row.job_id)
   }
@@ -201,45 +184,7 @@ export class Idempotency {
     const final = told ? isFinalStatus(answer.status) : job?.decision ? isFinal(job) : answer !== undefined
     if (!final) return this.#forget(row)
     if (!answer) return this.#lose(row, trial.attempt, job_id)
-    await this.#keep(trial, caller, answer, job_id)
-  }
-
-  async #keep(
-    trial: Trial,
-    { account_id, retention_days }: Owner,
-    { status, headers, body }: Answer,
-    job_id: string | null,
-  ): Promise<void> {
-    const { store, storage, secrets, config } = this.#services()
-    const large = body.length > INLINE_BYTES_MAX
-    const body_key = large ? `${account_id}/${job_id ?? trial.attempt}/answer.bin` : null
-    if (body_key !== null)
-      await storage.put(body_key, body, { media_type: 'application/octet-stream', max_bytes: STORED_BYTES_MAX })
-    const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1')
-    const sealed = large ? null : secrets.seal(text, trial.id)
-    const content_ms = Math.min(KEPT_MS, (retention_days ?? config.retention_days) * DAY_MS)
-    const now = Date.now()
-    // The row outlives its file, so that somebody still knows of the file.
-    const expires_at = new Date(now + KEPT_MS + (large ? DAY_MS : 0))
-    const erase_at = large || content_ms < KEPT_MS ? new Date(now + content_ms) : undefined
-    const kept = { state: 'kept' as const, job_id, status, headers, body: sealed, body_key, expires_at }
-    await repeatUntilKnown(() =>
-      store.idempotency.updateOne(
-        { _id: trial.id, attempt: trial.attempt, state: 'running' },
-        { $set: { ...kept, ...(erase_at && { erase_at }) } },
-      ),
-    )
-  }
-
-  async #bodyOf({ _id, body, body_key }: IdempotencyRecord): Promise<Uint8Array | Readable | undefined> {
-    const { storage, secrets, log } = this.#services()
-    if (body_key !== null) return (await storage.open(body_key))?.body
-    try {
-      return body === null ? undefined : Buffer.from(secrets.open(body, _id), 'latin1')
-    } catch (error) {
-      log.error({ error }, 'An answer that was kept under an Idempotency-Key cannot be read; its caller is told so.')
-      return undefined
-    }
+    await keepAnswer(this.#services(), trial, caller, answer, job_id)
   }
 
   async #forget({ _id, attempt }: Pick<IdempotencyRecord, '_id' | 'attempt'>): Promise<undefined> {
@@ -250,36 +195,6 @@ export class Idempotency {
   async #lose({ _id }: Pick<IdempotencyRecord, '_id'>, attempt: string, job_id: string | null): Promise<undefined> {
     const change = { $set: { state: 'gone' as const, job_id } }
     await repeatUntilKnown(() => this.#services().store.idempotency.updateOne({ _id, attempt }, change))
-  }
-}
-
-/** The answer of a job that was deleted, or whose time is over. Its file goes with those of the job. */
-export async function eraseAnswer({ store }: Pick<Services, 'store'>, { idempotency }: JobRecord): Promise<void> {
-  if (!idempotency) return
-  const { id: _id, attempt } = idempotency
-  await store.idempotency.updateOne({ _id, attempt }, EMPTIED)
-}
-
-const EMPTIED = {
-  $set: { state: 'gone' as const, body: null, body_key: null, headers: {} },
-  $unset: { erase_at: '' as const },
-}
-
-/** Answers whose time is over before their key's, and large ones, whose files no row may outlive. */
-export async function expireAnswers(
-  { store, storage }: Pick<Services, 'store' | 'storage'>,
-  page: number,
-): Promise<void> {
-  for (;;) {
-    const due = await store.idempotency
-      .find({ erase_at: { $lt: new Date() } })
-      .limit(page)
-      .toArray()
-    for (const { _id, attempt, body_key } of due) {
-      if (body_key !== null) await storage.remove(body_key)
-      await store.idempotency.updateOne({ _id, attempt }, EMPTIED)
-    }
-    if (due.length < page) return
   }
 }
 

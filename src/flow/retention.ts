@@ -1,6 +1,6 @@
 // Retention: outputs go when their time is over, and request files of jobs that ended. Money is never touched.
-import { expireAnswers } from './idempotency.ts'
 import { eraseContent } from './jobs.ts'
+import { expireAnswers } from './kept_answers.ts'
 import type { Services } from './services.ts'
 import { expireThreads } from './threads.ts'
 

@@ -9,6 +9,8 @@ import { type Heard, heardAnswer } from './heard_answer.ts'
 
 const KEY = /^[\x20-\x7e]{1,255}$/
 const SLICE_BYTES = 2 ** 20
+/** Answers that show a secret once. */
+const SECRETS = /^\/v1\/webhooks(\/|$)/i
 /** What belongs to one sending of an answer: it is made anew for each. */
 const OF_THE_SENDING = new Set([
   'connection',
@@ -32,7 +34,8 @@ export function idempotent(idempotency: Idempotency, body_bytes_max: number): Mi
     if (!('attempt' in begun)) return answer(context, begun)
     // Cached for other requests of this key: never changed in place.
     context.state.caller = { ...caller, idempotency: begun }
-    listen(context, (heard) => idempotency.conclude(begun, caller, outcomeOf(heard)))
+    const secret = SECRETS.test(context.path)
+    listen(context, (heard) => idempotency.conclude(begun, caller, outcomeOf(heard, secret)))
     await next()
   }
 }
@@ -44,10 +47,13 @@ function listen(context: Context, listener: (heard: Heard) => Promise<void>): vo
   context.response.res = stand_in
 }
 
-function outcomeOf({ status, headers, body, streamed }: Heard): Parameters<Idempotency['conclude']>[2] {
+function outcomeOf(
+  { status, headers, body, streamed }: Heard,
+  secret: boolean,
+): Parameters<Idempotency['conclude']>[2] {
   const kept = Object.entries(headers).filter(([name]) => !OF_THE_SENDING.has(name))
   return {
-    answer: body && { status, headers: Object.fromEntries(kept), body },
+    answer: body && { status, headers: Object.fromEntries(kept), body, secret },
     streamed,
     job_id: headers['x-job-id'] ?? null,
   }

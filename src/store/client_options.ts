@@ -29,6 +29,13 @@ const DEFAULTS: ConnectOptions = {
   connectTimeoutMS: 8000,
 }
 
+/**
+ * The embedded store has one thread: while it makes an index over a million jobs, after an update, it answers nobody, and
+ * would be taken for dead at every start. When it dies its socket says so at once.
+ */
+const EMBEDDED_PATIENCE_MS = 30 * 60_000
+const isEmbedded = (uri: string) => /\.sock\b/i.test(uri)
+
 /** Where the connection string names none. */
 const DATABASE = 'switchyard'
 
@@ -36,7 +43,8 @@ const DATABASE = 'switchyard'
 export function clientOptions(uri: string, timeout_ms: number): ConnectOptions {
   const query = uri.slice(uri.indexOf('?') + 1).toLowerCase()
   const given = new Set(uri.includes('?') ? query.split('&').map((each) => each.split('=')[0]) : [])
-  const ours = { ...DEFAULTS, serverSelectionTimeoutMS: timeout_ms }
+  const patience = isEmbedded(uri) ? { connectTimeoutMS: EMBEDDED_PATIENCE_MS } : {}
+  const ours = { ...DEFAULTS, ...patience, serverSelectionTimeoutMS: timeout_ms }
   // A connection string without a name would mean the database `test`.
   const named = /^[^/]+\/\/[^/?]+\/[^?]/.test(uri)
   const defaults = Object.fromEntries(Object.entries(ours).filter(([name]) => !given.has(name.toLowerCase())))

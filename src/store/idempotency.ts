@@ -17,8 +17,9 @@ export interface IdempotencyRecord {
   job_id: string | null
   status: number
   headers: Record<string, string>
-  /** Sealed; null where there is none, or where it is in storage. */
+  /** Its bytes as Latin-1, sealed where it holds a secret; null where there is none, or where it is in storage. */
   body: string | null
+  sealed: boolean
   body_key: string | null
   created_at: Date
   /** When its content goes, where that is before the row does. */
@@ -38,6 +39,7 @@ export const idempotencySchema: Schema = new Schema(
     status: { type: Number, required: true },
     headers: { type: Schema.Types.Mixed, required: true },
     body: { type: String, default: null },
+    sealed: { type: Boolean, required: true },
     body_key: { type: String, default: null },
     created_at: { type: Date, required: true },
     erase_at: { type: Date },

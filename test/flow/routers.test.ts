@@ -149,4 +149,37 @@ describe('two routers on one store', { timeout: 60_000 }, () => {
     expect(await caller.job(stream.job_id)).toMatchObject({ status: 'failed', billing: { cost_usd: '0.000000000' } })
     expect(await survivor.verify()).toMatchObject({ ok: true, pending: 0 })
   })
+
+  it('do the work of one Idempotency-Key once, and either gives its answer', async () => {
+    const victim = await begin()
+    const caller = await survivor.caller('1')
+    const there = at(victim, caller)
+    const ask = (who: Caller) => who.chat('[[delay:200ms]] Hello', {}, { headers: { 'idempotency-key': 'both' } })
+    const answers = await Promise.all([caller, there, caller, there].map(ask))
+    expect(answers.every(({ status }) => status === 200 || status === 409)).toBe(true)
+    const made = answers.filter(({ status, headers }) => status === 200 && !headers.has('idempotent-replayed'))
+    expect(made).toHaveLength(1)
+    const [first] = made
+    const again = await Promise.all([ask(caller), ask(there)])
+    for (const { text, headers } of again) {
+      expect(text).toBe(first?.text)
+      expect(headers.get('idempotent-replayed')).toBe('true')
+    }
+    expect(await survivor.services.store.jobs.countDocuments({ account_id: caller.account_id })).toBe(1)
+  })
+
+  it('free an Idempotency-Key whose router was killed, once its job is released', async () => {
+    const victim = await begin()
+    const caller = await survivor.caller('1')
+    const key = { headers: { 'idempotency-key': 'killed' } }
+    const lost = at(victim, caller).chat('[[delay:3s]] Hello', {}, key)
+    const jobs = () => survivor.services.store.jobs.find({ account_id: caller.account_id }).toArray()
+    await eventually(jobs, ([job]) => job?.state === 'running')
+    victim.process.kill('SIGKILL')
+    await expect(lost).rejects.toThrow()
+    const ask = () => caller.chat('[[delay:3s]] Hello', {}, key)
+    expect(await eventually(ask, ({ status }) => status !== 409)).toMatchObject({ status: 200 })
+    expect((await jobs()).map(({ decision }) => decision?.status).sort()).toEqual(['completed', 'failed'])
+    expect(await survivor.verify()).toMatchObject({ ok: true })
+  })
 })
