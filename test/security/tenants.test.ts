@@ -179,6 +179,8 @@ const OURS: [method: 'POST' | 'PATCH', path: string, body: Record<string, unknow
   ['POST', '/api/v1/codes', { amount_usd: '0.01', kind: 'paid', reason: 'x', count: 1, uses: 1 }, 'admin'],
   ['PATCH', '/api/v1/codes/{nothing}', { disabled: true }, 'admin'],
   ['POST', '/api/v1/keys/{key}/rotate', { grace_seconds: 60 }, 'admin'],
+  ['POST', '/api/v1/margin/invoice', { provider: 'openai', csv: 'x', tolerance_usd: '0.01' }, 'admin'],
+  ['POST', '/api/v1/prices/dry-run', { files: {} }, 'admin'],
   ['POST', '/v1/credits/redeem', { code: 'x' }, 'owner'],
   ['POST', '/api/v1/keys', { user_id: '{user}', name: 'x' }, 'admin'],
   ['PATCH', '/api/v1/keys/{key}', { name: 'x' }, 'admin'],
