@@ -37,8 +37,7 @@ export class Site {
   static async open(options: SiteOptions = {}): Promise<Site> {
     const data_dir = options.data_dir ?? (await mkdtemp(join(tmpdir(), 'sw-flow-')))
     const database = options.environment?.MONGODB_URI === undefined ? ownDatabase() : undefined
-    const all = { ...options, environment: { ...database?.environment, ...options.environment } }
-    return new Site(data_dir, all, await start(data_dir, all), database)
+    return new Site(data_dir, options, await start(data_dir, options, database), database)
   }
 
   get url(): string {
@@ -56,7 +55,7 @@ export class Site {
 
   async restart(drain_ms = 0): Promise<void> {
     await this.stop(drain_ms)
-    this.#router = await start(this.data_dir, this.#options)
+    this.#router = await start(this.data_dir, this.#options, this.#database)
   }
 
   async close(): Promise<void> {
@@ -82,8 +81,14 @@ export class Site {
 
 const ADMIN_KEY = 'sk-sw-admin-for-tests-000000000000000000'
 
-function start(data_dir: string, { environment, timings, log }: SiteOptions): Promise<Router> {
-  const config = readConfig({ PORT: '0', DATA_DIR: data_dir, ADMIN_KEY, ...environment }, data_dir)
+/** What the environment is at this moment: a test may change it between two starts. */
+function start(
+  data_dir: string,
+  { environment, timings, log }: SiteOptions,
+  database: TestDatabase | undefined,
+): Promise<Router> {
+  const all = { PORT: '0', DATA_DIR: data_dir, ADMIN_KEY, ...database?.environment, ...environment }
+  const config = readConfig(all, data_dir)
   return startRouter(config, log ?? pino({ level: environment?.LOG_LEVEL ?? 'silent' }), undefined, timings)
 }
 
