@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { hookAddress } from '../../src/flow/hooks.ts'
 import { newWebhookSecret, signWebhook } from '../../src/protocols/standard_webhooks.ts'
-import { type Caller, type Job, recordOf, Site } from '../flow/site.ts'
+import { type Caller, eventually, type Job, recordOf, Site } from '../flow/site.ts'
 import { json, Stub, until } from '../providers/stub.ts'
 
 const HOME = join(import.meta.dirname, '../callers-back')
@@ -148,7 +148,10 @@ describe('what is not genuine', () => {
     ['of ten minutes ago', () => ({ headers: signed('{"status":"succeeded"}', secret, Date.now() / 1000 - 600) })],
   ])('a delivery %s is a 401, and nothing is looked at', async (_what, make: () => Sent) => {
     const { id, path } = await underWay()
-    const before = await recordOf(site, id)
+    const before = await eventually(
+      () => recordOf(site, id),
+      ({ poll_at }) => poll_at !== undefined,
+    )
     expect(await call(path, make())).toEqual([401, 'invalid_signature'])
     expect((await recordOf(site, id)).poll_at).toEqual(before.poll_at)
   })
