@@ -9,9 +9,10 @@ const rows = page.split('\n').filter((line) => /^\| F\d/.test(line))
 
 /** File and name of each test that a row calls its proof. */
 const proofs = rows.flatMap((row) =>
-  [...row.matchAll(/`(test\/[\w./]+\.ts)`(?:: ([^|]+?))?(?=; `test|\. [A-Z]| \|)/g)].map(
-    ([, file = '', name]) => ({ file, name }),
-  ),
+  [...row.matchAll(/`(test\/[\w./]+\.ts)`(?:: ([^|]+?))?(?=; `test|\. [A-Z]| \|)/g)].map(([, file = '', name]) => ({
+    file,
+    name,
+  })),
 )
 
 describe('the table of faults', () => {
