@@ -2,7 +2,7 @@
 // itself. Either way one and the same code does the work.
 import { join } from 'node:path'
 import { type Config, ConfigError } from '../../src/config.ts'
-import { FIRST_RUN_FILE, readFirstRun } from '../../src/flow/first_run_file.ts'
+import { FIRST_RUN_FILE, readFirstRun } from '../../src/flow/account/first_run_file.ts'
 
 /** What went wrong, in words for whoever typed the command. */
 export class CommandError extends Error {

@@ -5,9 +5,9 @@ import { formatUsd, type NanoUsd, parseUsd } from '../ledger/money.ts'
 import { cost, UnpricedUsage } from '../pricing/cost.ts'
 import type { Quote } from '../pricing/schema.ts'
 import { lookUp, type Offer } from '../registry.ts'
-import { checkAllowed } from './allow.ts'
+import { checkAllowed } from './account/allow.ts'
+import { sellingQuote } from './account/own_prices.ts'
 import { Failure } from './failure.ts'
-import { sellingQuote } from './own_prices.ts'
 import type { Caller, Services } from './services.ts'
 
 /** How many offers of a model are tried, the first included. */

@@ -5,9 +5,9 @@ import { type Call, ERROR_KINDS, ProviderError } from '../contract.ts'
 import { faultPoint } from '../ledger/fault_point.ts'
 import type { JobAttempt } from '../store/jobs.ts'
 import type { AdmittedOffer } from './admit.ts'
-import { hookAddress } from './hooks.ts'
 import type { Services } from './services.ts'
 import type { Work } from './work.ts'
+import { hookAddress } from './worker/hooks.ts'
 
 /** A limit or an overload often passes at once: the same offer gets one more try before the next one does. */
 const SAME_OFFER_TRIES = 2

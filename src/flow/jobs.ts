@@ -5,12 +5,12 @@ import type { JobRecord } from '../store/jobs.ts'
 import { Failure } from './failure.ts'
 import { type JobStatus, jobStatus } from './job_view.ts'
 import { eraseAnswer } from './kept_answers.ts'
-import { abandon } from './late.ts'
-import { heldNonce } from './recover.ts'
 import type { Services } from './services.ts'
 import { release } from './settle.ts'
-import { offersOf } from './upstream.ts'
 import { canceled } from './work.ts'
+import { abandon } from './worker/late.ts'
+import { heldNonce } from './worker/recover.ts'
+import { offersOf } from './worker/upstream.ts'
 
 /** A job of the account, or 404: a name that is not there and a name of somebody else's are told alike. */
 export async function findJob({ store }: Services, account_id: string | undefined, id: string): Promise<JobRecord> {

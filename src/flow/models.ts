@@ -5,9 +5,9 @@ import { factorOf } from '../pricing/cost.ts'
 import { decimalText, fraction, multiply } from '../pricing/decimal.ts'
 import type { Limits, Quote, Rate } from '../pricing/schema.ts'
 import { lookUp, type Offer, type Registry } from '../registry.ts'
-import { type Allowed, allowsModel, allowsOperation, EVERYTHING, modelNotAllowed } from './allow.ts'
+import { type Allowed, allowsModel, allowsOperation, EVERYTHING, modelNotAllowed } from './account/allow.ts'
+import { sellingQuote } from './account/own_prices.ts'
 import { Failure } from './failure.ts'
-import { sellingQuote } from './own_prices.ts'
 import type { Caller } from './services.ts'
 
 export interface PriceView {

@@ -6,12 +6,12 @@ import { formatUsd, type NanoUsd } from '../ledger/money.ts'
 import { StoreUnavailable } from '../ledger/writes.ts'
 import { cost, UnpricedUsage } from '../pricing/cost.ts'
 import type { JobDecision, JobError, JobOutput, JobRecord } from '../store/jobs.ts'
+import { keptTokens } from './account/limits.ts'
 import type { AdmittedOffer } from './admit.ts'
-import { outputsExpireAt } from './expiry.ts'
 import { Failure, failureOf } from './failure.ts'
-import { keptTokens } from './limits.ts'
 import type { Services } from './services.ts'
 import type { Work } from './work.ts'
+import { outputsExpireAt } from './worker/expiry.ts'
 
 export interface Delivered {
   /** What was consumed; undefined when nothing that is charged for was made (an empty answer). */

@@ -2,7 +2,7 @@
 import { type Verification, verify } from '../ledger/verify.ts'
 import type { Quote } from '../pricing/schema.ts'
 import { type Fault, type Offer, type ProviderState, RegistryFaults } from '../registry.ts'
-import { audit, type Change } from './audit.ts'
+import { audit, type Change } from './account/audit.ts'
 import { Failure } from './failure.ts'
 import type { Services } from './services.ts'
 

@@ -2,7 +2,7 @@
 // recovery tells work under way from work that was lost.
 import type { JobRecord } from '../store/jobs.ts'
 import type { AdmittedOffer } from './admit.ts'
-import type { EventLog } from './event_log.ts'
+import type { EventLog } from './chat/event_log.ts'
 import { Failure } from './failure.ts'
 
 export interface Work {

@@ -1,7 +1,7 @@
 // Lets in who has a key: callers to /v1, admins to /api/v1. It never says why a key is refused.
 
-import { checkAddress } from '../flow/allow.ts'
-import type { Callers } from '../flow/callers.ts'
+import { checkAddress } from '../flow/account/allow.ts'
+import type { Callers } from '../flow/account/callers.ts'
 import { Failure } from '../flow/failure.ts'
 import type { Context, Middleware } from './context.ts'
 import { withRateHeaders } from './limits.ts'

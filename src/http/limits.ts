@@ -1,5 +1,5 @@
 // How far a caller's limits a minute are, in the headers that the SDKs of its format know. It counts and refuses nothing.
-import type { RateStanding } from '../flow/limits.ts'
+import type { RateStanding } from '../flow/account/limits.ts'
 import type { Caller } from '../flow/services.ts'
 import type { Context } from './context.ts'
 

@@ -1,8 +1,8 @@
 // What a key may know of itself and its account: the credit, the key; and more credit, for a code.
 import { z } from 'zod'
-import { getCredits } from '../flow/accounts.ts'
-import { redeemCode } from '../flow/codes.ts'
-import { getOwnKey } from '../flow/keys.ts'
+import { getCredits } from '../flow/account/accounts.ts'
+import { getOwnKey } from '../flow/account/keys.ts'
+import { redeemCode } from '../flow/credit/codes.ts'
 import type { Services } from '../flow/services.ts'
 import type { ApiRouter } from '../http/context.ts'
 import { readBody } from './body.ts'

@@ -1,8 +1,8 @@
 // POST /v1/embeddings: vectors of texts, as floats or base64, or as a job.
-import { runGeneration } from '../flow/generate.ts'
-import { outputText } from '../flow/output_text.ts'
+import { runGeneration } from '../flow/media/generate.ts'
+import { outputText } from '../flow/media/output_text.ts'
 import type { Services } from '../flow/services.ts'
-import { submitGeneration } from '../flow/submit.ts'
+import { submitGeneration } from '../flow/worker/submit.ts'
 import { clientSignal } from '../http/abort.ts'
 import { readJson } from '../http/bodies.ts'
 import type { ApiRouter, Context } from '../http/context.ts'

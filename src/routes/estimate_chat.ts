@@ -1,7 +1,7 @@
 // A chat whose cost is asked for, in whichever format: that which `format` names, else that to which its fields belong.
 import { z } from 'zod'
 import type { JsonObject } from '../contract.ts'
-import { withEarlier } from '../flow/response_store.ts'
+import { withEarlier } from '../flow/chat/response_store.ts'
 import type { Caller, Services } from '../flow/services.ts'
 import { anthropicMessagesFront } from '../protocols/anthropic-messages/front.ts'
 import { readMessagesRequest } from '../protocols/anthropic-messages/request.ts'

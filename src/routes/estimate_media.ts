@@ -3,9 +3,9 @@
 
 import { z } from 'zod'
 import type { JsonObject, TranscriptionRequest, VideoRequest } from '../contract.ts'
-import { planChange } from '../flow/film_change.ts'
-import { defaultSeconds } from '../flow/generators.ts'
-import { takeRecordings } from '../flow/recordings.ts'
+import { planChange } from '../flow/media/film_change.ts'
+import { defaultSeconds } from '../flow/media/generators.ts'
+import { takeRecordings } from '../flow/media/recordings.ts'
 import type { Caller, Services } from '../flow/services.ts'
 import type { UploadedFile } from '../http/multipart.ts'
 import { readTranscriptionRequest } from '../protocols/openai-media/transcription_request.ts'

@@ -1,6 +1,6 @@
 // Google's format, for its SDK and Gemini CLI: /v1beta/models and, behind a model's name and a colon, what to do with it.
 import type { JsonObject } from '../contract.ts'
-import { countInputTokens } from '../flow/count_tokens.ts'
+import { countInputTokens } from '../flow/chat/count_tokens.ts'
 import { Failure } from '../flow/failure.ts'
 import { getModel, listModels, type ModelView } from '../flow/models.ts'
 import type { Services } from '../flow/services.ts'

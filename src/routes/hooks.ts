@@ -1,8 +1,8 @@
 // POST /hooks/{provider}/{job}/{mac}: providers tell that work has moved on. The address itself is what lets them in; a
 // wrong one learns nothing, not even whether there is such a job.
 import type { IncomingMessage } from 'node:http'
-import { checkHook, HookDesk } from '../flow/hooks.ts'
 import type { Services } from '../flow/services.ts'
+import { checkHook, HookDesk } from '../flow/worker/hooks.ts'
 import { readBytes } from '../http/body_bytes.ts'
 import type { ApiRouter } from '../http/context.ts'
 

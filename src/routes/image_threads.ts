@@ -1,6 +1,5 @@
 // /v1/images/threads: a picture, and its changes in words, one after the other.
 import { z } from 'zod'
-import type { Services } from '../flow/services.ts'
 import {
   beginThread,
   beginTurn,
@@ -12,7 +11,8 @@ import {
   type Turn,
   threadViews,
   turnBody,
-} from '../flow/threads.ts'
+} from '../flow/media/threads.ts'
+import type { Services } from '../flow/services.ts'
 import { clientSignal } from '../http/abort.ts'
 import type { ApiRouter, Context, RouteContext } from '../http/context.ts'
 import { readImageRequest } from '../protocols/openai-media/image_request.ts'

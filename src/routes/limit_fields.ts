@@ -1,8 +1,8 @@
 // The limits of keys and accounts as admins set them: strictly read, null takes a limit away.
 import { z } from 'zod'
 import { OPERATIONS } from '../contract.ts'
-import { networkOf } from '../flow/allow.ts'
-import type { LimitChange } from '../flow/limits.ts'
+import { networkOf } from '../flow/account/allow.ts'
+import type { LimitChange } from '../flow/account/limits.ts'
 import { amount } from './fields.ts'
 
 const count = (most: number) =>

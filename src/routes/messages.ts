@@ -1,6 +1,6 @@
 // POST /v1/messages and /v1/messages/count_tokens: Anthropic's format, for its SDKs and Claude Code.
 import type { JsonObject } from '../contract.ts'
-import { countInputTokens } from '../flow/count_tokens.ts'
+import { countInputTokens } from '../flow/chat/count_tokens.ts'
 import type { Services } from '../flow/services.ts'
 import { clientSignal } from '../http/abort.ts'
 import { readJson } from '../http/bodies.ts'

@@ -1,8 +1,8 @@
 // What is done with a response's input without an answer to it: its tokens are counted, or the conversation is made short.
 import type { JsonObject } from '../contract.ts'
-import { runChatJson } from '../flow/chat.ts'
-import { countInputTokens } from '../flow/count_tokens.ts'
-import { withEarlier } from '../flow/response_store.ts'
+import { runChatJson } from '../flow/chat/chat.ts'
+import { countInputTokens } from '../flow/chat/count_tokens.ts'
+import { withEarlier } from '../flow/chat/response_store.ts'
 import type { Services } from '../flow/services.ts'
 import { clientSignal } from '../http/abort.ts'
 import { readJson } from '../http/bodies.ts'

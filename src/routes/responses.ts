@@ -1,8 +1,6 @@
 // /v1/responses: OpenAI's Responses API for every chat model: answered, streamed, kept, worked on in the background.
 import { z } from 'zod'
 import type { JsonObject } from '../contract.ts'
-import { Failure } from '../flow/failure.ts'
-import { cancelJob, deleteJob } from '../flow/jobs.ts'
 import {
   ENDPOINT,
   findResponse,
@@ -13,10 +11,12 @@ import {
   readInput,
   responseEcho,
   withEarlier,
-} from '../flow/response_store.ts'
-import { responseEvents, responseView } from '../flow/response_view.ts'
+} from '../flow/chat/response_store.ts'
+import { responseEvents, responseView } from '../flow/chat/response_view.ts'
+import { Failure } from '../flow/failure.ts'
+import { cancelJob, deleteJob } from '../flow/jobs.ts'
 import type { Services } from '../flow/services.ts'
-import { submitChat } from '../flow/submit.ts'
+import { submitChat } from '../flow/worker/submit.ts'
 import { clientSignal } from '../http/abort.ts'
 import { readJson } from '../http/bodies.ts'
 import type { ApiRouter, Context, RouteContext } from '../http/context.ts'

@@ -1,9 +1,9 @@
 // A chat in whatever format its caller speaks: answered as JSON, as a stream of events, or accepted as a job.
 import type { JsonObject } from '../contract.ts'
-import { type ChatRun, runChatJson, runChatStream } from '../flow/chat.ts'
+import { type ChatRun, runChatJson, runChatStream } from '../flow/chat/chat.ts'
 import type { Services } from '../flow/services.ts'
 import type { Sink } from '../flow/sink.ts'
-import { submitChat } from '../flow/submit.ts'
+import { submitChat } from '../flow/worker/submit.ts'
 import { clientSignal } from '../http/abort.ts'
 import type { Context } from '../http/context.ts'
 import { EventSink } from '../http/sse.ts'

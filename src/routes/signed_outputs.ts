@@ -2,8 +2,8 @@
 // key, where one was sent.
 
 import { findJob } from '../flow/jobs.ts'
+import { checkSignedOutput } from '../flow/media/signed_outputs.ts'
 import type { Services } from '../flow/services.ts'
-import { checkSignedOutput } from '../flow/signed_outputs.ts'
 import { keyOf } from '../http/auth.ts'
 import type { ApiRouter, RouteContext } from '../http/context.ts'
 import { sendOutput } from './jobs.ts'

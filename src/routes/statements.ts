@@ -1,8 +1,8 @@
 // /v1/statements, and /api/v1/statements of any user: a month of the account, as JSON or for a spreadsheet.
 import { z } from 'zod'
-import { accountOf } from '../flow/ledger_view.ts'
+import { accountOf } from '../flow/credit/ledger_view.ts'
+import { getStatement, listStatementEntries, type StatementEntry, statementEntries } from '../flow/credit/statements.ts'
 import type { Services } from '../flow/services.ts'
-import { getStatement, listStatementEntries, type StatementEntry, statementEntries } from '../flow/statements.ts'
 import type { ApiRouter, Context } from '../http/context.ts'
 import { streamCsv } from '../http/csv.ts'
 import { listOf, pageQuery, readQuery } from './list.ts'

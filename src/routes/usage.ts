@@ -1,8 +1,8 @@
 // /v1/usage, and /api/v1/usage over all users: what was used and charged, as JSON or for a spreadsheet.
 import { z } from 'zod'
-import { accountOf } from '../flow/ledger_view.ts'
+import { accountOf } from '../flow/credit/ledger_view.ts'
+import { getUsage, USAGE_GROUPS, type UsageGroup, type UsageQuery, usageTable } from '../flow/credit/usage.ts'
 import type { Services } from '../flow/services.ts'
-import { getUsage, USAGE_GROUPS, type UsageGroup, type UsageQuery, usageTable } from '../flow/usage.ts'
 import type { ApiRouter, Context } from '../http/context.ts'
 import { sendCsv } from '../http/csv.ts'
 import { time } from './fields.ts'

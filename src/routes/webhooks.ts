@@ -1,7 +1,7 @@
 // /v1/webhooks: where an account wants to be told that its jobs have ended, the secrets that sign it, and what was sent.
 import { z } from 'zod'
 import type { Services } from '../flow/services.ts'
-import { getDelivery, listDeliveries, redeliver } from '../flow/webhook_log.ts'
+import { getDelivery, listDeliveries, redeliver } from '../flow/webhooks/webhook_log.ts'
 import {
   changeWebhook,
   createWebhook,
@@ -12,7 +12,7 @@ import {
   rotateSecretOfAccount,
   rotateWebhook,
   WEBHOOK_EVENTS,
-} from '../flow/webhooks.ts'
+} from '../flow/webhooks/webhooks.ts'
 import type { ApiRouter, Context, RouteContext } from '../http/context.ts'
 import { readBody } from './body.ts'
 import { listOf, pageQuery, readQuery } from './list.ts'

@@ -1,9 +1,9 @@
 // Credit from admins: once a key, whole or not at all, and in the books to the last nano-dollar.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { getUser } from '../../src/flow/accounts.ts'
-import { grantCredits } from '../../src/flow/grants.ts'
-import { createKey } from '../../src/flow/keys.ts'
-import { plainLot } from '../../src/flow/packs.ts'
+import { getUser } from '../../src/flow/account/accounts.ts'
+import { createKey } from '../../src/flow/account/keys.ts'
+import { grantCredits } from '../../src/flow/credit/grants.ts'
+import { plainLot } from '../../src/flow/credit/packs.ts'
 import { verify } from '../../src/ledger/verify.ts'
 import { UNLIMITED_ROOM } from '../../src/store/accounts.ts'
 import { type AccountParts, accountParts, newKey, newUser } from '../support/accounts.ts'

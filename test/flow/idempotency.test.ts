@@ -3,7 +3,7 @@
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI, { APIError, toFile } from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { expireOutputs } from '../../src/flow/retention.ts'
+import { expireOutputs } from '../../src/flow/worker/retention.ts'
 import { type Caller, chatBody, eventually, Site, Stream } from './site.ts'
 
 let site: Site

@@ -1,7 +1,7 @@
 // Files by address for chat providers that fetch none: brought here through the guard, once each, before the provider is asked.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ChatRequest } from '../../src/contract.ts'
-import { inlineFiles } from '../../src/flow/inline_files.ts'
+import { inlineFiles } from '../../src/flow/chat/inline_files.ts'
 import { openaiChatFront } from '../../src/protocols/openai-chat/front.ts'
 import { json, Stub } from '../providers/stub.ts'
 import { costOf, errorOf, post } from '../support/client.ts'

@@ -1,7 +1,7 @@
 // The text of keys: random, recognisable, and proof against slips of the pen.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { hashOfKey, isKeyText, newKeyText, prefixOfKey } from '../../src/flow/key_text.ts'
+import { hashOfKey, isKeyText, newKeyText, prefixOfKey } from '../../src/flow/account/key_text.ts'
 
 describe('a key', () => {
   it('has a fixed form, and is a new one every time', () => {

@@ -1,9 +1,9 @@
 // Keys: seen once, limited exactly, and never more of them in the store than a hash.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { changeUser, createUser } from '../../src/flow/accounts.ts'
-import { grantCredits } from '../../src/flow/grants.ts'
-import { changeKey, deleteKey, getKey, listKeys } from '../../src/flow/keys.ts'
-import { plainLot } from '../../src/flow/packs.ts'
+import { changeUser, createUser } from '../../src/flow/account/accounts.ts'
+import { changeKey, deleteKey, getKey, listKeys } from '../../src/flow/account/keys.ts'
+import { grantCredits } from '../../src/flow/credit/grants.ts'
+import { plainLot } from '../../src/flow/credit/packs.ts'
 import { verify } from '../../src/ledger/verify.ts'
 import { type AccountParts, accountParts, newKey, newUser } from '../support/accounts.ts'
 

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ConfigError, parseEncryptionKeys, readConfig } from '../../src/config.ts'
-import { ENCRYPTION_KEYS_FILE, loadEncryptionKeys } from '../../src/flow/encryption_keys.ts'
-import { Secrets } from '../../src/flow/secrets.ts'
+import { ENCRYPTION_KEYS_FILE, loadEncryptionKeys } from '../../src/flow/account/encryption_keys.ts'
+import { Secrets } from '../../src/flow/account/secrets.ts'
 
 const key = (id: string) => ({ id, key: randomBytes(32) })
 const [k1, k2] = [key('k1'), key('k2')]

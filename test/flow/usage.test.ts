@@ -3,9 +3,9 @@
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fillStore } from '../../bench/fill.ts'
+import { getUsage, USAGE_GROUPS, type UsageGroup, usageTable } from '../../src/flow/credit/usage.ts'
+import { addUpDays } from '../../src/flow/credit/usage_days.ts'
 import { timeOf } from '../../src/flow/ids.ts'
-import { getUsage, USAGE_GROUPS, type UsageGroup, usageTable } from '../../src/flow/usage.ts'
-import { addUpDays } from '../../src/flow/usage_days.ts'
 import { formatUsd } from '../../src/ledger/money.ts'
 import { type TestStore, testStore } from '../support/store.ts'
 

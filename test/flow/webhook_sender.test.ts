@@ -3,17 +3,17 @@ import { randomBytes } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { readConfig } from '../../src/config.ts'
+import { Secrets } from '../../src/flow/account/secrets.ts'
 import { newId } from '../../src/flow/ids.ts'
-import { Secrets } from '../../src/flow/secrets.ts'
-import { announce } from '../../src/flow/webhook_outbox.ts'
-import { RETRIES_MS, type SenderServices, WebhookSender } from '../../src/flow/webhook_sender.ts'
+import { announce } from '../../src/flow/webhooks/webhook_outbox.ts'
+import { RETRIES_MS, type SenderServices, WebhookSender } from '../../src/flow/webhooks/webhook_sender.ts'
 import {
   changeWebhook,
   createWebhook,
   deleteWebhook,
   getAccountSecret,
   rotateWebhook,
-} from '../../src/flow/webhooks.ts'
+} from '../../src/flow/webhooks/webhooks.ts'
 import type { Decided } from '../../src/ledger/finish.ts'
 import type { JobRecord } from '../../src/store/jobs.ts'
 import { type Receiver, receiver } from '../support/receiver.ts'

@@ -1,8 +1,8 @@
 // Who is let in, with which header, and how quickly a key that was turned off stops.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Callers } from '../../src/flow/callers.ts'
-import { newKeyText } from '../../src/flow/key_text.ts'
-import { changeKey, deleteKey } from '../../src/flow/keys.ts'
+import { Callers } from '../../src/flow/account/callers.ts'
+import { newKeyText } from '../../src/flow/account/key_text.ts'
+import { changeKey, deleteKey } from '../../src/flow/account/keys.ts'
 import { requireAdmin, requireCaller } from '../../src/http/auth.ts'
 import type { Context, Middleware } from '../../src/http/context.ts'
 import { connectStore } from '../../src/store/connect.ts'

@@ -2,7 +2,7 @@
 // refused, canceled, expired, its file gone. Through the whole router and a stub that speaks the vendor's own format.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Environment } from '../../src/config.ts'
-import { FETCH_MS } from '../../src/flow/hand_back.ts'
+import { FETCH_MS } from '../../src/flow/worker/hand_back.ts'
 import { type Caller, ended, eventually, type Job, recordOf, Site } from '../flow/site.ts'
 import { film, mp3, picture, wav } from '../media/samples.ts'
 import { type Seen, Stub } from './stub.ts'

@@ -4,7 +4,7 @@
 import { request as httpRequest } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JsonObject, Protocol } from '../../src/contract.ts'
-import { frontOf } from '../../src/flow/fronts.ts'
+import { frontOf } from '../../src/flow/chat/fronts.ts'
 import { creditsOf, eventually, get } from '../support/client.ts'
 import { eventsFor } from './hostile.ts'
 import { modelOf, type Served, type Site, startSite } from './site.ts'

@@ -1,7 +1,7 @@
 // One recording against the router: in its own format it comes back as it was, in every other one it says the same. A
 // refusal that names its reason is told apart from a failure.
 import { type ChatRequest, type JsonObject, type Protocol, ProviderError } from '../../src/contract.ts'
-import { frontOf } from '../../src/flow/fronts.ts'
+import { frontOf } from '../../src/flow/chat/fronts.ts'
 import { readGeminiRequest } from '../../src/protocols/gemini/request.ts'
 import { WireError } from '../../src/protocols/wire_error.ts'
 import { asksOther } from './asked.ts'

@@ -2,7 +2,7 @@
 // changes nothing and learns nothing.
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { hookAddress } from '../../src/flow/hooks.ts'
+import { hookAddress } from '../../src/flow/worker/hooks.ts'
 import { newWebhookSecret, signWebhook } from '../../src/protocols/standard_webhooks.ts'
 import { type Caller, eventually, type Job, recordOf, Site } from '../flow/site.ts'
 import { json, Stub, until } from '../providers/stub.ts'

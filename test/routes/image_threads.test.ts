@@ -2,7 +2,7 @@
 import type OpenAI from 'openai'
 import sharp from 'sharp'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { expireOutputs } from '../../src/flow/retention.ts'
+import { expireOutputs } from '../../src/flow/worker/retention.ts'
 import { openStudio, plate, type Studio } from '../painters/site.ts'
 import { clientOf, costOf, errorOf, eventually, get, post } from '../support/client.ts'
 

@@ -1,8 +1,8 @@
 // Addresses of files that work without a key: for their time, for their file, and for nothing else. Retention and deletion.
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { expireOutputs } from '../../src/flow/retention.ts'
-import { signedOutputPath } from '../../src/flow/signed_outputs.ts'
+import { signedOutputPath } from '../../src/flow/media/signed_outputs.ts'
+import { expireOutputs } from '../../src/flow/worker/retention.ts'
 import { type Caller, type Job, recordOf, Site } from '../flow/site.ts'
 import { S3_ENVIRONMENT, type TestS3, testS3 } from '../support/s3.ts'
 

@@ -1,7 +1,7 @@
 // What comes before any work: heads of requests that two servers could read in two ways, paths that mean to get around a
 // guard, keys that are none, and what is told to who has none. On a whole router, mostly over a bare socket.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newKeyText } from '../../src/flow/key_text.ts'
+import { newKeyText } from '../../src/flow/account/key_text.ts'
 import { CATALOG } from '../../src/routes/catalog.ts'
 import { type Caller, Site } from '../flow/site.ts'
 import { exchange } from '../http/serve.ts'

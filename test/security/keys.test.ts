@@ -2,7 +2,7 @@
 // has open; and a look-up of a key tells nothing by its time, because nothing of a key is ever compared piece by piece.
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { newKeyText } from '../../src/flow/key_text.ts'
+import { newKeyText } from '../../src/flow/account/key_text.ts'
 import { Caller, Site } from '../flow/site.ts'
 import { type TestStore, testStore } from '../support/store.ts'
 

@@ -1,14 +1,14 @@
 // The callers of the simulation, and whoever disturbs them: they ask for work of all kinds at any router, hang up, cancel,
 // deliver webhooks twice, and write down what they were told.
 import type { JsonObject } from '../../src/contract.ts'
-import { runChatJson, runChatStream } from '../../src/flow/chat.ts'
+import { runChatJson, runChatStream } from '../../src/flow/chat/chat.ts'
+import { frontOf } from '../../src/flow/chat/fronts.ts'
 import { failureOf } from '../../src/flow/failure.ts'
-import { frontOf } from '../../src/flow/fronts.ts'
-import { runGeneration } from '../../src/flow/generate.ts'
 import { cancelJob } from '../../src/flow/jobs.ts'
+import { runGeneration } from '../../src/flow/media/generate.ts'
 import type { Caller, Services } from '../../src/flow/services.ts'
 import type { Sink } from '../../src/flow/sink.ts'
-import { submitChat, submitGeneration } from '../../src/flow/submit.ts'
+import { submitChat, submitGeneration } from '../../src/flow/worker/submit.ts'
 import type { Router } from './router.ts'
 import { CHAT, VERDICT } from './vendor.ts'
 import type { World } from './world.ts'

@@ -1,8 +1,8 @@
 // The parts that accounts and keys need, on a store of their own, without a whole router.
 
-import { createUser, type UserView } from '../../src/flow/accounts.ts'
-import { Callers } from '../../src/flow/callers.ts'
-import { createKey, type KeyFields } from '../../src/flow/keys.ts'
+import { createUser, type UserView } from '../../src/flow/account/accounts.ts'
+import { Callers } from '../../src/flow/account/callers.ts'
+import { createKey, type KeyFields } from '../../src/flow/account/keys.ts'
 import { Ledger } from '../../src/ledger/ledger.ts'
 import { quiet } from './serve.ts'
 import { testStore } from './store.ts'

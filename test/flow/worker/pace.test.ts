@@ -1,9 +1,9 @@
 // What the worker is bounded by: pace, places and learned times, each by itself.
 import { describe, expect, it } from 'vitest'
-import { Lanes } from '../../../src/flow/lanes.ts'
-import { Pace } from '../../../src/flow/pace.ts'
-import { Places } from '../../../src/flow/places.ts'
-import { Timing } from '../../../src/flow/timing.ts'
+import { Lanes } from '../../../src/flow/worker/lanes.ts'
+import { Pace } from '../../../src/flow/worker/pace.ts'
+import { Places } from '../../../src/flow/worker/places.ts'
+import { Timing } from '../../../src/flow/worker/timing.ts'
 
 describe('a pace', () => {
   /** The polls of so many milliseconds, taken a quarter of a second at a time as the worker does. */
