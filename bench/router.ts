@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { programEnvironment } from '../scripts/launcher/node.mjs'
+import { programEnvironment, startFlags } from '../scripts/launcher/node.mjs'
 import { endProcess, freePort, GATEWAY_CORE, spawnOn } from './machine.ts'
 
 /** A target that has been started. */
@@ -22,14 +22,6 @@ const CREDIT_USD = '1000000.00'
 const START_TIMEOUT_MS = 30_000
 
 const root = join(import.meta.dirname, '..')
-
-/** The flags for Node that `npm start` gives. */
-function startFlags(): string[] {
-  const { scripts } = z
-    .object({ scripts: z.object({ start: z.string() }) })
-    .parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')))
-  return scripts.start.split(' ').filter((word) => word.startsWith('--'))
-}
 
 const FirstRun = z.object({ admin_key: z.string(), api_key: z.string() })
 const Key = z.object({ user_id: z.string() })
@@ -62,23 +54,19 @@ export async function startRouter(upstreamPort: number): Promise<Running> {
   const origin = `http://127.0.0.1:${port}`
   const logFile = join(folder, 'router.log')
   const log = openSync(logFile, 'a')
-  const child = spawnOn(
-    GATEWAY_CORE,
-    [process.execPath, '--disable-warning=ExperimentalWarning', ...startFlags(), join(root, 'src/main.ts')],
-    {
-      cwd: folder,
-      stdio: ['ignore', log, log],
-      env: programEnvironment(root, {
-        PATH: process.env.PATH,
-        HOME: process.env.HOME,
-        PORT: String(port),
-        DATA_DIR: join(folder, 'data'),
-        SANDBOX: 'on',
-        OPENAI_API_KEY: 'x',
-        OPENAI_BASE_URL: `http://127.0.0.1:${upstreamPort}/v1`,
-      }),
-    },
-  )
+  const child = spawnOn(GATEWAY_CORE, [process.execPath, ...startFlags(root), join(root, 'src/main.ts')], {
+    cwd: folder,
+    stdio: ['ignore', log, log],
+    env: programEnvironment(root, {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      PORT: String(port),
+      DATA_DIR: join(folder, 'data'),
+      SANDBOX: 'on',
+      OPENAI_API_KEY: 'x',
+      OPENAI_BASE_URL: `http://127.0.0.1:${upstreamPort}/v1`,
+    }),
+  })
   const stop = async () => {
     await endProcess(child)
     rmSync(folder, { recursive: true, force: true })

@@ -1,5 +1,6 @@
 // Which Node runs our programs, and in which environment: the one we are on if it is new enough, else the one that the
 // `node` package pins. It never runs anything.
+import { readFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
 
 /** The first major version that strips types without a flag and has the node:sqlite we use. */
@@ -16,6 +17,12 @@ export function pinnedNode(root) {
  */
 export function runsOurCode({ version, path, root }) {
   return Number.parseInt(version, 10) >= OLDEST_MAJOR && !path.startsWith(join(root, 'node_modules') + sep)
+}
+
+/** The flags for Node that `npm start` gives, for whoever starts a router as a user would. */
+export function startFlags(root) {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  return ['--disable-warning=ExperimentalWarning', ...scripts.start.split(' ').filter((word) => word.startsWith('--'))]
 }
 
 /**

@@ -3,12 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { programEnvironment } from '../launcher/node.mjs'
+import { programEnvironment, startFlags } from '../launcher/node.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const MAIN = join(ROOT, 'src', 'main.ts')
 /** As `npm start` has them. */
-const FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8']
 const START_MS_MAX = 30_000
 
 export const ADMIN_KEY = 'sk-sw-admin-of-the-torture-0000000000000'
@@ -52,7 +51,7 @@ export class Victim {
   async start(fault?: string): Promise<number> {
     this.#fault = fault
     const began_ms = performance.now()
-    const child = spawn(process.execPath, [...FLAGS, MAIN], {
+    const child = spawn(process.execPath, [...startFlags(ROOT), MAIN], {
       cwd: this.#data_dir,
       // Nothing of the machine's own reaches it: no provider's key, no database.
       env: programEnvironment(ROOT, {
