@@ -64,7 +64,7 @@ const UNKNOWN_CODES = new Set([
   13435, 13436,
 ])
 const UNKNOWN_NAMES =
-  /^Mongo(Network|ServerSelection|Pool|Topology|NotConnected|ClientClosed|WriteConcern|WaitQueueTimeout|OperationTimeout)/
+  /^Mongo(Network|Server(Selection|Closed)|StalePrimary|ExpiredSession|UnexpectedServerResponse|System|Pool|Topology|NotConnected|ClientClosed|WriteConcern|WaitQueueTimeout|OperationTimeout)/
 
 /** Whether the error leaves open if the write was carried out. */
 export function isOutcomeUnknown(error: unknown): boolean {
