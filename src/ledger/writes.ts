@@ -75,6 +75,8 @@ export function isOutcomeUnknown(error: unknown): boolean {
     // The code of a bulk is that of its first error alone.
     const codes = error.result.getWriteErrors().map(({ code }) => Number(code))
     if (error.result.getWriteConcernError() || codes.some((code) => UNKNOWN_CODES.has(code))) return true
+    // Without a code of the server's it was ended by the driver, which wraps the broken line in a bulk error (mongodb 7.8).
+    if (codes.length === 0 && error.code === undefined) return true
   }
   return error instanceof MongoServerError && UNKNOWN_CODES.has(Number(error.code))
 }

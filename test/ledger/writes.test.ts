@@ -1,10 +1,15 @@
 // Which errors of a store leave open whether a write was carried out: those of an election, of a host that is gone, of a
 // write concern that was not met. Whatever is not known is sent again; whatever was refused is not.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import mongoose from 'mongoose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { failureOf } from '../../src/flow/failure.ts'
 import { JobWrites } from '../../src/flow/job_writes.ts'
 import { isDuplicate, isOutcomeUnknown, isRefused, update } from '../../src/ledger/writes.ts'
+import { startEmbeddedStore } from '../../src/store/embedded/start.ts'
 import { type TestStore, testStore } from '../support/store.ts'
 import { insertJob, openBooks } from './books.ts'
 
@@ -17,6 +22,27 @@ beforeAll(async () => {
 afterAll(() => fixture.close())
 
 const answered = (code: number, more = {}) => new MongoServerError({ ok: 0, code, errmsg: 'x', message: 'x', ...more })
+
+/** A line to a store that breaks, at both ends, when `word` comes along. */
+async function breakingLine(store_port: number, word: string) {
+  const sockets = new Set<Socket>()
+  const server = createServer((client) => {
+    const store = connect(store_port, '127.0.0.1')
+    const ends = [client, store]
+    const cut = () => {
+      for (const end of ends) end.destroy()
+    }
+    for (const end of ends) sockets.add(end.on('error', cut).on('close', cut))
+    store.pipe(client)
+    client.on('data', (piece) => (piece.includes(word) ? cut() : store.write(piece)))
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  const close = () => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  }
+  return { port: (server.address() as AddressInfo).port, close }
+}
 
 describe('an error of the store', () => {
   it.each([
@@ -53,6 +79,25 @@ describe('an error of the store', () => {
     const interrupted = { code: 11_602, index: 1, errmsg: 'interrupted' }
     Object.assign(result, { getWriteErrors: () => [{ code: 11_000 }, interrupted] })
     expect([isDuplicate(error), isOutcomeUnknown(error)]).toEqual([false, true])
+  })
+
+  it('leaves the outcome open where the line broke in the middle of a bulk', async () => {
+    const data_dir = await mkdtemp(join(tmpdir(), 'sw-cut-'))
+    const embedded = await startEmbeddedStore({ data_dir, sync: 'normal', tcp_port: 0 })
+    const line = await breakingLine(embedded.tcp_port ?? 0, 'second')
+    const uri = `mongodb://127.0.0.1:${line.port}/?directConnection=true`
+    const client = await mongoose.mongo.MongoClient.connect(uri, { serverSelectionTimeoutMS: 500 })
+    const error = await client
+      .db('cut')
+      .collection('things')
+      .insertMany([{ name: 'first' }, { name: 'second' }], { ordered: false })
+      .catch((each: unknown) => each)
+    await client.close()
+    line.close()
+    await embedded.close()
+    await rm(data_dir, { recursive: true })
+    expect(error).toBeInstanceOf(mongoose.mongo.MongoBulkWriteError)
+    expect([isOutcomeUnknown(error), isRefused(error)]).toEqual([true, false])
   })
 
   it.each([
